@@ -1,0 +1,112 @@
+/**
+ * What a bus is to metrobus, written as promises. A bus has topics; a topic's records lie in lanes (Kafka: partitions),
+ * in order; a consumer group shares a topic's lanes among its members. A batch of records comes in, a settlement goes
+ * out: every guarantee of the runtime lives in `Batch.settle`.
+ */
+
+/** Header pairs as they came, in order; a name may occur twice and a value may be null. */
+export type RecordHeaders = readonly (readonly [name: string, value: Buffer | null])[];
+
+export interface Message {
+  topic: string;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: RecordHeaders;
+}
+
+/** A record as it was read. `position` is its place in the lane (Kafka: the offset); `timestamp` is in epoch ms. */
+export interface Received extends Message {
+  lane: string;
+  position: string;
+  timestamp: number;
+}
+
+/** A record to send. Records of one topic with the same key go to the same lane, as Kafka's default partitioner has it. */
+export type Outgoing = Message;
+
+/** What became of the record at `index` of its batch: the records to send for it. Dropped or arrived: `out` is empty. */
+export interface Settled {
+  index: number;
+  out: readonly Outgoing[];
+}
+
+/** Records of one lane, in order: at least one. */
+export interface Batch {
+  readonly records: readonly Received[];
+  /** Aborts when the lane is no longer ours, or the deadline of `Subscription.stop` has passed. */
+  readonly signal: AbortSignal;
+  /**
+   * Makes `out` durable on all in-sync replicas, then marks the input as done up to the first record of the lane that
+   * is not settled yet. Indexes may come in any order, each once, in any number of calls; calls of one lane are carried
+   * out in the order they were made.
+   *
+   * Resolves when both have happened. Rejects only with
+   * - `LaneLost`: the lane is no longer ours; what is not settled comes again, here or elsewhere;
+   * - `Refused`: the `out` of these indexes can't be sent, and why. Nothing of this call counts as settled; settle all
+   *   its indexes again, with something else in the place of those.
+   * Everything else (brokers away, leaders moving, time-outs) the bus retries by itself until it works or the lane is lost.
+   */
+  settle(done: readonly Settled[]): Promise<void>;
+}
+
+export interface ConsumeOptions {
+  topic: string;
+  /** The consumer group. Two different topics in one group are an error. */
+  group: string;
+  /** Where a group without a position for a lane begins. */
+  start: "earliest" | "latest";
+  /** Called when a lane's position no longer exists (retention) and consuming goes on at `resumedAt`. */
+  onGap?: (gap: { lane: string; lost: bigint; resumedAt: string }) => void;
+}
+
+/** Where a lane stands. `low` is the oldest position kept, `position` the next one to be marked as done, `end` the next one to be written (Kafka: the last stable offset). */
+export interface LaneState {
+  lane: string;
+  low: bigint;
+  position: bigint;
+  end: bigint;
+}
+
+export interface Subscription {
+  /** The lanes that are ours now, as last known; asks nobody. */
+  lanes(): readonly LaneState[];
+  /** Resolves, with the reason, when this subscription can't go on by itself. Never rejects; pending while all is well. */
+  readonly failed: Promise<Error>;
+  /**
+   * No batch is begun any more. Waits until every `onBatch` has returned and every settlement is done, at most until
+   * `deadline` (epoch ms); then aborts the batches' signals, leaves the group and resolves. May be called twice.
+   */
+  stop(deadline: number): Promise<void>;
+}
+
+export interface TopicSpec {
+  topic: string;
+  /** Default: what the bus was opened with. */
+  partitions?: number;
+  /** Keep records for ever (dead letters). */
+  keepForever?: boolean;
+}
+
+export interface Bus {
+  readonly name: string;
+  /** Asking for what is absent is an error at start. */
+  readonly features: { readonly exactlyOnce: boolean; readonly ordered: boolean; readonly readable: boolean };
+  /**
+   * Gives each lane's records to `onBatch`, one batch per lane at a time, lanes side by side. `onBatch` may take hours:
+   * the bus keeps its membership alive meanwhile. It may return before its settlements are done: the next batch comes
+   * then, as long as the lane's unsettled records stay within the bus's bound in bytes. An `onBatch` that rejects is a
+   * fault of the runtime and ends the subscription through `failed`.
+   *
+   * Resolves when the group has been joined. Throws UnknownTopic, ConfigError (group in use for another topic), Unavailable.
+   */
+  consume(options: ConsumeOptions, onBatch: (batch: Batch) => Promise<void>): Promise<Subscription>;
+  /** Resolves when all in-sync replicas have all messages. Throws UnknownTopic, TooLarge, Unavailable. */
+  send(messages: readonly Outgoing[]): Promise<void>;
+  /** At most `limit` records of a lane from a position on, without a group; ends at the lane's end. */
+  read(topic: string, lane: string, from: bigint, limit: number): AsyncIterable<Received>;
+  /** Creates the topics that are missing; leaves those that exist as they are. */
+  create(topics: readonly TopicSpec[]): Promise<void>;
+  /** Every lane of the topic with the group's position. Throws UnknownTopic. */
+  state(group: string, topic: string): Promise<readonly LaneState[]>;
+  close(): Promise<void>;
+}

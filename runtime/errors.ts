@@ -1,0 +1,117 @@
+/**
+ * Every error that metrobus itself raises. Each quotes the value, says why, and names the remedy; `retryable` says
+ * whether trying the same thing again can help, and `reason` is the short text under which it is counted.
+ */
+export class MetrobusError extends Error {
+  readonly retryable: boolean;
+  readonly reason: string;
+
+  constructor(message: string, options: { retryable?: boolean; reason?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.retryable = options.retryable ?? false;
+    this.reason = options.reason ?? this.name;
+  }
+}
+
+/** The configuration can't be used. `faults` holds every fault found, not only the first. */
+export class ConfigError extends MetrobusError {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(faults.length === 1 ? faults[0]! : `${faults.length} settings are wrong:\n- ${faults.join("\n- ")}`, {
+      reason: "configuration",
+    });
+    this.faults = faults;
+  }
+}
+
+/** The record's bytes are no message: not UTF-8, not JSON, no header, no route, no payload. */
+export class MalformedMessage extends MetrobusError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { reason: "malformed", cause });
+  }
+}
+
+/** The route can't be followed: a bad topic name, too many hops, or a route to the dead-letter topic. */
+export class RouteError extends MetrobusError {
+  constructor(message: string) {
+    super(message, { reason: "bad route" });
+  }
+}
+
+/** The payload does not fit the stop's schema; the message is the validator's words. */
+export class SchemaError extends MetrobusError {
+  constructor(message: string) {
+    super(message, { reason: "schema" });
+  }
+}
+
+/** The callback's result can't be written as a message (a function, a BigInt, a circle). */
+export class UnusableResult extends MetrobusError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { reason: "unusable result", cause });
+  }
+}
+
+/** An attempt took longer than the stop's time limit. */
+export class TimeLimitExceeded extends MetrobusError {
+  constructor(milliseconds: number) {
+    super(
+      `the callback took longer than its time limit of ${milliseconds} ms: make it faster, let it end when context.signal aborts, or raise METROBUS_TIME_LIMIT`,
+      { reason: "time limit", retryable: true },
+    );
+  }
+}
+
+/** The bus does not know the topic. */
+export class UnknownTopic extends MetrobusError {
+  readonly topic: string;
+
+  constructor(topic: string) {
+    super(
+      `topic "${topic}" does not exist: create it, correct the route, or start the stop that owns it with METROBUS_CREATE_TOPICS=true`,
+      { reason: `unknown topic ${topic}` },
+    );
+    this.topic = topic;
+  }
+}
+
+/** The record is larger than its topic takes. */
+export class TooLarge extends MetrobusError {
+  constructor(topic: string, bytes: number, limit: number) {
+    super(
+      `the record of ${bytes} bytes is larger than the ${limit} bytes that topic "${topic}" takes: raise the topic's max.message.bytes, or send a reference to the data instead`,
+      { reason: "too large" },
+    );
+  }
+}
+
+/** A server that metrobus needs can't be reached or does not answer. */
+export class Unavailable extends MetrobusError {
+  constructor(message: string, cause?: unknown) {
+    super(message, { reason: "unavailable", retryable: true, cause });
+  }
+}
+
+/** The lane is no longer ours (a rebalance, or the stop is ending): what was not settled comes again elsewhere. */
+export class LaneLost extends MetrobusError {
+  constructor(lane: string, why: string) {
+    super(`lane ${lane} is no longer ours: ${why}`, { reason: "lane lost" });
+  }
+}
+
+/** Some records of a settlement can't be sent; nothing of the settlement was done. */
+export class Refused extends MetrobusError {
+  /** Batch index → why its `out` can't be sent. */
+  readonly faults: ReadonlyMap<number, MetrobusError>;
+
+  constructor(faults: ReadonlyMap<number, MetrobusError>) {
+    super(`${faults.size} record(s) can't be sent: ${[...faults.values()][0]?.message}`, { reason: "refused" });
+    this.faults = faults;
+  }
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`a value that is no Error was thrown: ${String(thrown)}`);
+}

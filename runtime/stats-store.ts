@@ -1,0 +1,86 @@
+/**
+ * Where counts live, so that any process can show them. A process counts in memory and writes a `Flush` a few times a
+ * second; whoever shows them reads a `Snapshot`.
+ */
+
+export type OutcomeKind = "forwarded" | "dropped" | "arrived" | "dead";
+
+/** So many messages with one outcome; `detail` is the next topic (forwarded) or the reason (dropped, dead), else "". */
+export interface Count {
+  outcome: OutcomeKind;
+  detail: string;
+  count: number;
+}
+
+/**
+ * A mergeable histogram of milliseconds: bucket number → how many. Bucket `b` holds times in [2^(b/4), 2^((b+1)/4)) µs,
+ * so a quantile is off by at most 19 %. See `runtime/histogram.ts`.
+ */
+export type Buckets = Readonly<Record<number, number>>;
+
+/** What one stop of one process did since the last flush: differences, not totals. */
+export interface StopFlush {
+  /** The stop's topic. */
+  stop: string;
+  counts: readonly Count[];
+  /** Time in the callback, retries included. */
+  worked: Buckets;
+  /** Time from the record's timestamp until the callback began. */
+  waited: Buckets;
+  /** Epoch ms of the last message. */
+  lastSeen: number;
+  /** Records that retention removed before they were read. */
+  gaps: number;
+}
+
+/** Differences of one process. A store applies each (instance, sequence) once, however often it is written. */
+export interface Flush {
+  instance: string;
+  /** 1, 2, 3 … per instance. */
+  sequence: number;
+  /** Epoch ms. */
+  at: number;
+  stops: readonly StopFlush[];
+}
+
+export interface StopSnapshot {
+  stop: string;
+  processed: number;
+  forwarded: number;
+  dropped: number;
+  arrived: number;
+  dead: number;
+  /** Every (outcome, detail) with its total, largest first. */
+  counts: readonly Count[];
+  /** Messages per second over the last full seconds. */
+  rate: number;
+  /** Epoch ms; 0: never. */
+  lastSeen: number;
+  worked: Buckets;
+  waited: Buckets;
+  gaps: number;
+}
+
+export interface Snapshot {
+  /** Epoch ms. */
+  at: number;
+  /** The original's hash: topic → messages processed. */
+  counter: Readonly<Record<string, number>>;
+  /** Times the page was opened. */
+  hits: number;
+  /** By stop, in order of name. */
+  stops: readonly StopSnapshot[];
+}
+
+export interface StatsStore {
+  /** Adds the differences, at once or not at all; the same (instance, sequence) again changes nothing. Throws Unavailable. */
+  write(flush: Flush): Promise<void>;
+  /** Throws Unavailable. */
+  read(): Promise<Snapshot>;
+  /** Counts one opening of the page; returns the total. Throws Unavailable. */
+  hit(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** At most this many different (outcome, detail) per stop; what comes later is counted under "other". */
+export const MAX_DETAILS = 100;
