@@ -1,0 +1,40 @@
+import type { Buckets } from "./stats-store.ts";
+
+/**
+ * Histograms of milliseconds that can be added up across processes: four buckets for each doubling, from 1 µs on.
+ * Bucket `b` holds the times in [2^(b/4), 2^((b+1)/4)) µs, and bucket 0 all that is shorter.
+ */
+
+const PER_DOUBLING = 4;
+/** Begins at 342 days; all that took longer counts here. */
+const LAST = 179;
+
+/** The bucket that a time belongs to. Below 0 or not a number, as clocks that disagree may have it, is bucket 0. */
+export function bucketOf(milliseconds: number): number {
+  const bucket = Math.floor(PER_DOUBLING * Math.log2(milliseconds * 1_000));
+  return Math.min(Math.max(bucket, 0), LAST) || 0;
+}
+
+/** Both together. */
+export function merge(a: Buckets, b: Buckets): Buckets {
+  const sum: Record<number, number> = { ...a };
+  for (const [bucket, count] of Object.entries(b)) sum[Number(bucket)] = (sum[Number(bucket)] ?? 0) + count;
+  return sum;
+}
+
+/**
+ * The time, in ms, that the fraction `q` of all times does not exceed: the upper end of its bucket, so never too low and
+ * too high by at most 19 %. Null when nothing was counted.
+ */
+export function quantile(buckets: Buckets, q: number): number | null {
+  const ascending = Object.entries(buckets)
+    .map(([bucket, count]) => [Number(bucket), count] as const)
+    .toSorted(([a], [b]) => a - b);
+  const total = ascending.reduce((sum, [, count]) => sum + count, 0);
+  let left = Math.max(1, Math.ceil(q * total));
+  for (const [bucket, count] of ascending) {
+    left -= count;
+    if (left <= 0) return 2 ** ((bucket + 1) / PER_DOUBLING) / 1_000;
+  }
+  return null;
+}
