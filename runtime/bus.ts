@@ -1,3 +1,5 @@
+import type { MetrobusError } from "./errors.ts";
+
 /**
  * What a bus is to metrobus, written as promises. A bus has topics; a topic's records lie in lanes (Kafka: partitions),
  * in order; a consumer group shares a topic's lanes among its members. A batch of records comes in, a settlement goes
@@ -30,23 +32,27 @@ export interface Settled {
   out: readonly Outgoing[];
 }
 
+/** What to send in the place of an `out` that can't be sent, and why it can't. */
+export type Instead = (index: number, why: MetrobusError) => readonly Outgoing[];
+
 /** Records of one lane, in order: at least one. */
 export interface Batch {
   readonly records: readonly Received[];
-  /** Aborts when the lane is no longer ours, or the deadline of `Subscription.stop` has passed. */
+  /** Aborts, with a LaneLost as its reason, when the lane is no longer ours or the deadline of `Subscription.stop` has passed. */
   readonly signal: AbortSignal;
   /**
    * Makes `out` durable on all in-sync replicas, then marks the input as done up to the first record of the lane that
    * is not settled yet. Indexes may come in any order, each once, in any number of calls; calls of one lane are carried
    * out in the order they were made.
    *
-   * Resolves when both have happened. Rejects only with
-   * - `LaneLost`: the lane is no longer ours; what is not settled comes again, here or elsewhere;
-   * - `Refused`: the `out` of these indexes can't be sent, and why. Nothing of this call counts as settled; settle all
-   *   its indexes again, with something else in the place of those.
-   * Everything else (brokers away, leaders moving, time-outs) the bus retries by itself until it works or the lane is lost.
+   * When the `out` of an index can't be sent (unknown topic, too large, not authorized), `instead` is asked, before
+   * anything of that lane is sent after it, what to send in its place. If that can't be sent either it is asked again,
+   * with backoff: the lane waits.
+   *
+   * Resolves when all is durable and marked. Rejects only with LaneLost: what is not marked comes again, here or
+   * elsewhere. Everything else (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
    */
-  settle(done: readonly Settled[]): Promise<void>;
+  settle(done: readonly Settled[], instead: Instead): Promise<void>;
 }
 
 export interface ConsumeOptions {
@@ -73,10 +79,11 @@ export interface Subscription {
   /** Resolves, with the reason, when this subscription can't go on by itself. Never rejects; pending while all is well. */
   readonly failed: Promise<Error>;
   /**
-   * No batch is begun any more. Waits until every `onBatch` has returned and every settlement is done, at most until
-   * `deadline` (epoch ms); then aborts the batches' signals, leaves the group and resolves. May be called twice.
+   * No batch is begun any more. Waits until every `onBatch` has returned, `work` has resolved and every settlement is
+   * done, at most until `deadline` (epoch ms); then aborts the batches' signals, leaves the group and resolves. May be
+   * called twice.
    */
-  stop(deadline: number): Promise<void>;
+  stop(deadline: number, work?: Promise<unknown>): Promise<void>;
 }
 
 export interface TopicSpec {
@@ -104,6 +111,8 @@ export interface Bus {
   send(messages: readonly Outgoing[]): Promise<void>;
   /** At most `limit` records of a lane from a position on, without a group; ends at the lane's end. */
   read(topic: string, lane: string, from: bigint, limit: number): AsyncIterable<Received>;
+  /** Whether the topic exists, asked anew. */
+  knows(topic: string): Promise<boolean>;
   /** Creates the topics that are missing; leaves those that exist as they are. */
   create(topics: readonly TopicSpec[]): Promise<void>;
   /** Every lane of the topic with the group's position. Throws UnknownTopic. */

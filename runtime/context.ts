@@ -10,8 +10,7 @@
  */
 import type { Logger } from "pino";
 import type { Header } from "./envelope.ts";
-
-export type Maybe<T> = T | Promise<T>;
+import type { Maybe } from "./maybe.ts";
 
 /** What `context.drop` returns: the message ends here, for this reason. */
 export class Dropped {

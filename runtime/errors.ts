@@ -101,17 +101,6 @@ export class LaneLost extends MetrobusError {
   }
 }
 
-/** Some records of a settlement can't be sent; nothing of the settlement was done. */
-export class Refused extends MetrobusError {
-  /** Batch index → why its `out` can't be sent. */
-  readonly faults: ReadonlyMap<number, MetrobusError>;
-
-  constructor(faults: ReadonlyMap<number, MetrobusError>) {
-    super(`${faults.size} record(s) can't be sent: ${[...faults.values()][0]?.message}`, { reason: "refused" });
-    this.faults = faults;
-  }
-}
-
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(`a value that is no Error was thrown: ${String(thrown)}`);
 }

@@ -1,8 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Batch, Bus, Subscription } from "../../runtime/bus.ts";
 import { partitionOf } from "../../runtime/buses/murmur2.ts";
-import { ConfigError, LaneLost, Refused, UnknownTopic } from "../../runtime/errors.ts";
-import { eventually, everything, message, probe, settleAll, text, unique, type Probe } from "../support/probe.ts";
+import { ConfigError, LaneLost, UnknownTopic, type MetrobusError } from "../../runtime/errors.ts";
+import {
+  eventually,
+  everything,
+  message,
+  probe,
+  settle,
+  settleAll,
+  text,
+  unique,
+  type Probe,
+} from "../support/probe.ts";
 
 export interface BusUnderTest {
   bus: Bus;
@@ -108,7 +118,8 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         await sendNumbers(topic, 0, 3);
         await join(bus, { topic, group }, async (batch) => {
           const last = batch.records.at(-1)?.position === "2";
-          await batch.settle(
+          await settle(
+            batch,
             batch.records.map((record, index) => ({ index, out: [message(next, "k", `out ${text(record)}`)] })),
           );
           if (last) {
@@ -125,7 +136,8 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await sendNumbers(topic, 0, 3);
         await join(bus, { topic, group }, (batch) =>
-          batch.settle(
+          settle(
+            batch,
             batch.records.map((record, index) => ({
               index,
               out: Array.from({ length: Number(record.value) }, () => message(next, null, text(record))),
@@ -141,12 +153,12 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await sendNumbers(topic, 0, 3);
         const { batch } = await wholeBatch(topic, group, 3);
-        await batch.settle([
+        await settle(batch, [
           { index: 2, out: [] },
           { index: 1, out: [] },
         ]);
         expect(await position(group, topic)).toBe(0n);
-        await batch.settle([{ index: 0, out: [] }]);
+        await settle(batch, [{ index: 0, out: [] }]);
         expect(await position(group, topic)).toBe(3n);
       });
 
@@ -157,36 +169,54 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         await sendNumbers(topic, 0, 20);
         const { batch } = await wholeBatch(topic, group, 20);
         await Promise.all(
-          batch.records.map((record, index) => batch.settle([{ index, out: [message(next, "key", text(record))] }])),
+          batch.records.map((record, index) => settle(batch, [{ index, out: [message(next, "key", text(record))] }])),
         );
         expect((await everything(bus, next)).map(text)).toEqual(Array.from({ length: 20 }, (_, n) => String(n)));
         expect(await position(group, topic)).toBe(20n);
       });
 
-      test("that is refused names the records at fault, settles nothing, and may be made again", async () => {
+      test("asks what to send in the place of what can't be sent, and keeps the order", async () => {
         const topic = await topicOf(1);
         const next = await topicOf(1, "next");
         const group = unique("group");
-        await sendNumbers(topic, 0, 3);
-        const { batch } = await wholeBatch(topic, group, 3);
+        await sendNumbers(topic, 0, 4);
+        const { batch } = await wholeBatch(topic, group, 4);
         const nowhere = unique("nowhere");
-        const refused = await batch
-          .settle([
-            { index: 0, out: [] },
-            { index: 1, out: [message(nowhere, null, "1")] },
-            { index: 2, out: [] },
-          ])
-          .catch((error: unknown) => error);
-        expect(refused).toBeInstanceOf(Refused);
-        expect([...(refused as Refused).faults]).toEqual([[1, expect.any(UnknownTopic)]]);
+        const asked: [number, MetrobusError][] = [];
+        const first = batch.settle(
+          [
+            { index: 0, out: [message(next, "key", "0")] },
+            { index: 1, out: [message(next, "key", "1"), message(nowhere, "key", "1")] },
+            { index: 2, out: [message(next, "key", "2")] },
+          ],
+          (index, why) => {
+            asked.push([index, why]);
+            return [message(next, "key", "dead")];
+          },
+        );
+        await Promise.all([first, settle(batch, [{ index: 3, out: [message(next, "key", "3")] }])]);
+        expect(asked).toEqual([[1, expect.any(UnknownTopic)]]);
+        expect((await everything(bus, next)).map(text)).toEqual(["0", "dead", "2", "3"]);
+        expect(await position(group, topic)).toBe(4n);
+      });
+
+      test("waits, and asks again, while what is to be sent instead can't be sent either", async () => {
+        const topic = await topicOf(1);
+        const letters = unique("letters");
+        const group = unique("group");
+        await sendNumbers(topic, 0, 1);
+        const { batch } = await wholeBatch(topic, group, 1);
+        let asked = 0;
+        const settled = batch.settle([{ index: 0, out: [message(unique("nowhere"), null, "0")] }], () => {
+          asked++;
+          return [message(letters, null, "dead")];
+        });
+        await eventually(() => asked >= 3);
         expect(await position(group, topic)).toBe(0n);
-        await batch.settle([
-          { index: 0, out: [] },
-          { index: 1, out: [message(next, null, "dead")] },
-          { index: 2, out: [] },
-        ]);
-        expect(await position(group, topic)).toBe(3n);
-        expect((await everything(bus, next)).map(text)).toEqual(["dead"]);
+        await bus.create([{ topic: letters, partitions: 1 }]);
+        await settled;
+        expect((await everything(bus, letters)).map(text)).toEqual(["dead"]);
+        expect(await position(group, topic)).toBe(1n);
       });
     });
 
@@ -275,11 +305,11 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await sendNumbers(topic, 0, 3);
         const { batch, subscription } = await wholeBatch(topic, group, 3);
-        await batch.settle([{ index: 0, out: [] }]);
+        await settle(batch, [{ index: 0, out: [] }]);
         await subscription.stop(Date.now() + 100);
         await subscription.stop(Date.now());
         expect(batch.signal.aborted).toBe(true);
-        await expect(batch.settle([{ index: 1, out: [] }])).rejects.toBeInstanceOf(LaneLost);
+        await expect(settle(batch, [{ index: 1, out: [] }])).rejects.toBeInstanceOf(LaneLost);
         expect(subscription.lanes()).toEqual([]);
         const { records } = await join(other, { topic, group });
         await eventually(() => records.length >= 2);

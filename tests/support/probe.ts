@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { vi } from "vitest";
-import type { Batch, Bus, ConsumeOptions, Outgoing, Received, Subscription } from "../../runtime/bus.ts";
+import type { Batch, Bus, ConsumeOptions, Outgoing, Received, Settled, Subscription } from "../../runtime/bus.ts";
 
 /** A name that no other test uses. */
 export const unique = (word: string): string => `${word}-${randomBytes(6).toString("hex")}`;
@@ -18,9 +18,18 @@ export const message = (topic: string, key: string | null, value: string | null)
 
 export const text = (record: { value: Buffer | null }): string => String(record.value);
 
+/** Settles where everything can be sent. */
+export const settle = (batch: Batch, done: readonly Settled[]): Promise<void> =>
+  batch.settle(done, (_, why) => {
+    throw why;
+  });
+
 /** Marks a whole batch as done, with nothing to send. */
 export const settleAll = (batch: Batch): Promise<void> =>
-  batch.settle(batch.records.map((_, index) => ({ index, out: [] })));
+  settle(
+    batch,
+    batch.records.map((_, index) => ({ index, out: [] })),
+  );
 
 export interface Probe {
   /** What was given to it, in that order. */

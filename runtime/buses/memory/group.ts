@@ -1,6 +1,6 @@
-import type { Batch, ConsumeOptions, Settled, Subscription } from "../../bus.ts";
+import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import type { Lane } from "./lane.ts";
-import { Lease, type Holder } from "./lease.ts";
+import { Lease, type Holder, type Sending } from "./lease.ts";
 
 interface Member {
   readonly leases: Map<Lane, Lease>;
@@ -53,12 +53,8 @@ export class Group {
   }
 }
 
-/** Joins the group. `deliver` sends what came of a batch, all of it or nothing. */
-export function subscribe(
-  group: Group,
-  onBatch: (batch: Batch) => Promise<void>,
-  deliver: (done: readonly Settled[]) => void,
-): Subscription {
+/** Joins the group. */
+export function subscribe(group: Group, onBatch: (batch: Batch) => Promise<void>, sending: Sending): Subscription {
   const failed = Promise.withResolvers<Error>();
   const idle = Promise.withResolvers<void>();
   /** Those of our lanes, and those lost while a batch was running. */
@@ -67,7 +63,7 @@ export function subscribe(
   const holder: Holder = {
     group: group.name,
     onBatch,
-    deliver,
+    ...sending,
     open: () => open,
     changed(lease) {
       if (lease.idle) busy.delete(lease);
@@ -85,12 +81,12 @@ export function subscribe(
   return {
     lanes: () => [...member.leases.values()].map((lease) => lease.state()),
     failed: failed.promise,
-    async stop(deadline) {
+    async stop(deadline, work) {
       open = false;
       if (busy.size === 0) idle.resolve();
       const late = Promise.withResolvers<void>();
       const timer = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
-      await Promise.race([idle.promise, late.promise]);
+      await Promise.race([Promise.all([idle.promise, work]), late.promise]);
       clearTimeout(timer);
       group.leave(member);
     },

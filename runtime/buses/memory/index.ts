@@ -1,5 +1,5 @@
 import type { Bus, Message, Outgoing, Settled } from "../../bus.ts";
-import { ConfigError, Refused, Unavailable, UnknownTopic, type MetrobusError } from "../../errors.ts";
+import { ConfigError, Unavailable, UnknownTopic } from "../../errors.ts";
 import { partitionOf } from "../murmur2.ts";
 import { Group, subscribe } from "./group.ts";
 import { Lane } from "./lane.ts";
@@ -48,12 +48,11 @@ export function memoryBus({ partitions = 4, capacity = 10_000, keep = 1_000 }: M
     return topic.lanes[key ? partitionOf(key, topic.lanes.length) : topic.turn++ % topic.lanes.length]!;
   };
 
+  const fault = (out: readonly Outgoing[]) => {
+    const unknown = out.find(({ topic }) => !topics.has(topic));
+    return unknown ? new UnknownTopic(unknown.topic) : null;
+  };
   const deliver = (done: readonly Settled[]): void => {
-    const faults = new Map<number, MetrobusError>();
-    for (const { index, out } of done) {
-      for (const { topic } of out) if (!topics.has(topic)) faults.set(index, new UnknownTopic(topic));
-    }
-    if (faults.size > 0) throw new Refused(faults);
     for (const { out } of done) for (const message of out) laneOf(message).append(message);
   };
 
@@ -70,7 +69,7 @@ export function memoryBus({ partitions = 4, capacity = 10_000, keep = 1_000 }: M
         ]);
       }
       groups.set(options.group, group);
-      return subscribe(group, onBatch, deliver);
+      return subscribe(group, onBatch, { fault, deliver });
     },
 
     async send(messages: readonly Outgoing[]) {
@@ -81,6 +80,10 @@ export function memoryBus({ partitions = 4, capacity = 10_000, keep = 1_000 }: M
     async *read(topic, lane, from, limit) {
       const found = known(topic).lanes.find(({ name }) => name === lane);
       if (found && from < found.end) yield* found.slice(Number(from), limit);
+    },
+
+    async knows(topic) {
+      return topics.has(topic);
     },
 
     async create(specs) {

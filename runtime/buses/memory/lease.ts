@@ -1,17 +1,23 @@
-import type { Batch, LaneState, Settled } from "../../bus.ts";
-import { asError, LaneLost } from "../../errors.ts";
+import type { Batch, Instead, LaneState, Outgoing, Settled } from "../../bus.ts";
+import { asError, LaneLost, type MetrobusError } from "../../errors.ts";
+import { sendable } from "../sendable.ts";
 import type { Lane } from "./lane.ts";
 
 const BATCH = 1_000;
 /** No next batch while this many records of the lane are given and not settled. */
 const MAX_UNSETTLED = 10_000;
 
+/** How the bus sends what came of records. */
+export interface Sending {
+  /** Why it can't be sent. */
+  fault(out: readonly Outgoing[]): MetrobusError | null;
+  deliver(done: readonly Settled[]): void;
+}
+
 /** What a lease asks of the subscription it belongs to. */
-export interface Holder {
+export interface Holder extends Sending {
   readonly group: string;
   onBatch(batch: Batch): Promise<void>;
-  /** Sends what came of the records, all of it or nothing. Throws Refused. */
-  deliver(done: readonly Settled[]): void;
   /** Whether batches may still begin. */
   open(): boolean;
   /** Whether the lease is idle may have changed. */
@@ -31,6 +37,8 @@ export class Lease {
   #position: number;
   /** The first position that is not given to `onBatch`. */
   #next: number;
+  #settling = 0;
+  #last: Promise<void> = Promise.resolve();
   #scheduled = false;
   #running = false;
   #lost: string | null = null;
@@ -44,9 +52,9 @@ export class Lease {
     this.wake();
   }
 
-  /** No `onBatch` is running, and everything that was given and is still ours has been settled. */
+  /** Neither an `onBatch` nor a settlement is under way. */
   get idle(): boolean {
-    return !this.#running && (this.#lost !== null || this.#next === this.#position);
+    return !this.#running && (this.#lost !== null || this.#settling === 0);
   }
 
   state(): LaneState {
@@ -81,7 +89,7 @@ export class Lease {
   async #give(): Promise<void> {
     const first = this.#next;
     const records = this.lane.slice(first, BATCH);
-    const settle = (done: readonly Settled[]) => this.#settle(first, done);
+    const settle = (done: readonly Settled[], instead: Instead) => this.#settle(first, done, instead);
     this.#next += records.length;
     this.#running = true;
     this.#holder.changed(this);
@@ -95,14 +103,26 @@ export class Lease {
     this.wake();
   }
 
-  /** Done before it returns, so calls are carried out in their order. */
-  async #settle(first: number, done: readonly Settled[]): Promise<void> {
+  /** A settlement that has to wait holds back those behind it, so that order is kept. */
+  #settle(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
+    this.#settling++;
+    const settled = this.#last.then(() => this.#carryOut(first, done, instead));
+    this.#last = settled
+      .catch(() => undefined)
+      .then(() => {
+        this.#settling--;
+        this.#holder.changed(this);
+      });
+    return settled;
+  }
+
+  async #carryOut(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
+    const ready = await sendable(done, (out) => this.#holder.fault(out), instead, this.#controller.signal);
     if (this.#lost !== null) throw new LaneLost(this.lane.name, this.#lost);
-    this.#holder.deliver(done);
-    for (const { index } of done) this.#settledAhead.add(first + index);
+    this.#holder.deliver(ready);
+    for (const { index } of ready) this.#settledAhead.add(first + index);
     while (this.#settledAhead.delete(this.#position)) this.#position++;
     this.lane.mark(this.#holder.group, this.#position);
-    this.#holder.changed(this);
     this.wake();
   }
 }

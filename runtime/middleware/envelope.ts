@@ -1,0 +1,49 @@
+import type { Outgoing } from "../bus.ts";
+import { advance, newHeader, readEnvelope, readRaw, writeEnvelope, writePassed, writePayload } from "../envelope.ts";
+import type { Header, PayloadField } from "../envelope.ts";
+import { isPromise } from "../maybe.ts";
+import type { Middleware } from "../middleware.ts";
+import { checkHops, checkTopic, nextStop } from "../route.ts";
+import type { Outcome, Visit } from "../visit.ts";
+
+/** Opens the envelope on arrival; on departure pops the next stop off the route and writes what is to be sent. */
+export function envelope(input: "routed" | "raw", field: PayloadField): Middleware {
+  return (next) => (visit) => {
+    visit.read(input === "raw" ? readRaw(visit.record, field) : readEnvelope(visit.record));
+    const outcome = next(visit);
+    return isPromise(outcome) ? outcome.then((known) => depart(visit, known)) : depart(visit, outcome);
+  };
+}
+
+function depart(visit: Visit, outcome: Outcome): Outcome {
+  const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
+    outgoing(visit, `${visit.id}.${index + 1}`, stack, (header) => writeEnvelope(header, visit.envelope, payloadJson)),
+  );
+  const main = forwarded(visit, outcome);
+  visit.out = main ? [main, ...forks] : forks;
+  return outcome;
+}
+
+function forwarded(visit: Visit, outcome: Outcome): Outgoing | null {
+  const { stack } = visit.context;
+  if (outcome.kind === "forward") {
+    const json = writePayload(outcome.payload);
+    if (stack.length > 0)
+      return outgoing(visit, visit.id, stack, (header) => writeEnvelope(header, visit.envelope, json));
+  }
+  if (outcome.kind === "pass" && stack.length > 0) {
+    return outgoing(visit, visit.id, stack, (header) =>
+      writePassed(header, visit.envelope, visit.record.value ?? Buffer.from("null")),
+    );
+  }
+  return null;
+}
+
+function outgoing(visit: Visit, id: string, stack: readonly string[], write: (header: Header) => Buffer): Outgoing {
+  const next = nextStop(stack);
+  const before = visit.envelope.header ?? newHeader(id, visit.boarded, stack);
+  checkTopic(next, visit.setting.rules);
+  checkHops(before.historical_route.length, stack.length, visit.setting.rules);
+  const value = write(advance(id === before.id ? before : { ...before, id }, stack, next));
+  return { topic: next, key: visit.record.key, value, headers: visit.record.headers };
+}

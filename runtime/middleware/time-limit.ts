@@ -1,0 +1,35 @@
+import { TimeLimitExceeded } from "../errors.ts";
+import { isPromise } from "../maybe.ts";
+import type { Middleware } from "../middleware.ts";
+import type { Outcome, Visit } from "../visit.ts";
+
+/**
+ * Fails an attempt that takes longer, and aborts its signal: a callback that does not listen runs on, and its result is
+ * thrown away. A lost lane ends the attempt the same way.
+ */
+export function timeLimit(limitMs: number): Middleware {
+  return (next) => (visit) => {
+    const outcome = next(visit);
+    return isPromise(outcome) ? limited(outcome, visit, limitMs) : outcome;
+  };
+}
+
+function limited(outcome: Promise<Outcome>, visit: Visit, limitMs: number): Promise<Outcome> {
+  const { context, signal } = visit;
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      finish();
+      context.abort(error);
+      reject(error);
+    };
+    const lost = () => fail(signal.reason as Error);
+    const timer = setTimeout(() => fail(new TimeLimitExceeded(limitMs)), limitMs);
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", lost);
+    };
+    signal.addEventListener("abort", lost);
+    outcome.then(resolve, reject).finally(finish);
+    if (signal.aborted) lost();
+  });
+}

@@ -1,0 +1,47 @@
+import { RouteError } from "./errors.ts";
+
+/** The route, pure: a stack of topics on the wire, next stop last; in travel order everywhere else. */
+
+export interface RouteRules {
+  /** How many stops a message may have in all: those visited, the one it is at, and those ahead. */
+  readonly maxHops: number;
+  readonly deadLetterTopic: string;
+}
+
+export function nextStop(stack: readonly string[]): string | undefined {
+  return stack.at(-1);
+}
+
+/** Travel order ↔ stack. */
+export function reversed(topics: readonly string[]): string[] {
+  return topics.toReversed();
+}
+
+/** Throws RouteError unless Kafka takes the name as a topic's and it is not the dead-letter topic. */
+export function checkTopic(topic: unknown, rules: RouteRules): asserts topic is string {
+  if (typeof topic !== "string" || !/^[\w.-]{1,249}$/.test(topic) || topic === "." || topic === "..") {
+    throw new RouteError(
+      `${JSON.stringify(topic)} in the route is no topic name: use 1 to 249 letters, digits, ".", "_" or "-"`,
+    );
+  }
+  if (topic === rules.deadLetterTopic) {
+    throw new RouteError(
+      `the route leads to "${topic}", the dead-letter topic: throw in the callback to make a message a dead letter`,
+    );
+  }
+}
+
+/** Throws RouteError when a route would make a message that has `visited` stops behind it visit too many. */
+export function checkHops(visited: number, ahead: number, rules: RouteRules): void {
+  if (visited + ahead > rules.maxHops) {
+    throw new RouteError(
+      `the route has ${visited + ahead} stops (${visited} visited, ${ahead} ahead), more than the ${rules.maxHops} of METROBUS_MAX_HOPS: does it go in a circle?`,
+    );
+  }
+}
+
+/** Throws RouteError unless every stop ahead may be visited. */
+export function checkRoute(ahead: readonly unknown[], visited: number, rules: RouteRules): void {
+  checkHops(visited, ahead.length, rules);
+  for (const topic of ahead) checkTopic(topic, rules);
+}

@@ -1,0 +1,180 @@
+import type { Logger } from "pino";
+import type { Outgoing, Received } from "./bus.ts";
+import { Dropped, Passed, type RouteAhead, type StopContext } from "./context.ts";
+import { firstMet, writePayload, type Envelope, type Header } from "./envelope.ts";
+import { RouteError } from "./errors.ts";
+import { checkRoute, reversed, type RouteRules } from "./route.ts";
+
+/** What became of a message at a stop. */
+export type Outcome =
+  | { readonly kind: "forward"; readonly payload: unknown }
+  | { readonly kind: "pass" }
+  | { readonly kind: "drop"; readonly reason: string }
+  | { readonly kind: "dead"; readonly error: Error };
+
+/** What the visits of one stop have in common. */
+export interface VisitSetting {
+  /** The stop's topic. */
+  readonly stop: string;
+  readonly rules: RouteRules;
+  readonly log: Logger;
+  /** Aborts, with a LaneLost, when no new work should be begun: a backoff is given up, and the record comes again. */
+  readonly halt: AbortSignal;
+}
+
+/** One record at one stop, from its arrival until it is settled. */
+export class Visit {
+  readonly setting: VisitSetting;
+  /** The record as it was read, and its index in its batch. */
+  readonly record: Received;
+  readonly index: number;
+  /** Aborts, with a LaneLost, when the lane is no longer ours or the process has to end now. */
+  readonly signal: AbortSignal;
+  /** Known, as id, boarded and payload, once the envelope has been read. */
+  envelope: Envelope = UNREAD;
+  id = "";
+  /** When the message first met metrobus, epoch ms. */
+  boarded = 0;
+  /** What the callback gets; a schema may replace it. */
+  payload: unknown = undefined;
+  attempt = 1;
+  /** The present attempt's, once the envelope has been read. */
+  context!: Attempt;
+  outcome: Outcome = NO_OUTCOME;
+  /** What is to be sent for it. */
+  out: readonly Outgoing[] = [];
+  /** Milliseconds from the record's timestamp until the work began, and from there to the outcome. */
+  waitedMs = 0;
+  workedMs = 0;
+
+  constructor(setting: VisitSetting, record: Received, index: number, signal: AbortSignal) {
+    this.setting = setting;
+    this.record = record;
+    this.index = index;
+    this.signal = signal;
+  }
+
+  begin(): void {
+    this.waitedMs = Math.max(0, Date.now() - this.record.timestamp);
+    this.workedMs = performance.now();
+  }
+
+  read(envelope: Envelope): void {
+    this.envelope = envelope;
+    this.id = envelope.header?.id ?? firstMet(this.record);
+    this.boarded = envelope.header?.boarded ?? this.record.timestamp;
+    this.newAttempt();
+  }
+
+  newAttempt(): void {
+    this.payload = this.envelope.payload;
+    this.context = new Attempt(this);
+  }
+
+  end(outcome: Outcome): void {
+    this.workedMs = performance.now() - this.workedMs;
+    this.outcome = outcome;
+  }
+}
+
+const UNREAD: Envelope = { header: null, payload: undefined, field: "payload", rest: {} };
+const NO_OUTCOME: Outcome = { kind: "drop", reason: "" };
+
+interface Fork {
+  readonly payloadJson: string;
+  /** Next stop last. */
+  readonly stack: readonly string[];
+}
+
+/** One attempt of a callback: its context, and what it did to the route and forked, which is lost with it. */
+export class Attempt implements StopContext {
+  readonly attempt: number;
+  readonly route: RouteAhead;
+  /** The stops ahead, next stop last. */
+  stack: readonly string[];
+  readonly forks: Fork[] = [];
+  readonly #visit: Visit;
+  #controller: AbortController | undefined;
+  #aborted: Error | undefined;
+  #log: Logger | undefined;
+
+  constructor(visit: Visit) {
+    this.#visit = visit;
+    this.attempt = visit.attempt;
+    this.stack = visit.envelope.header?.route ?? [];
+    this.route = new Ahead(this);
+  }
+
+  get id(): string {
+    return this.#visit.id;
+  }
+
+  get key(): Buffer | null {
+    return this.#visit.record.key;
+  }
+
+  get header(): Readonly<Header> | null {
+    return this.#visit.envelope.header;
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.#visit.setting.log.child({ id: this.id }));
+  }
+
+  /** Made when it is asked for: most callbacks never do. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#aborted);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason;
+    this.#controller?.abort(reason);
+  }
+
+  drop(reason: string): Dropped {
+    return new Dropped(reason);
+  }
+
+  pass(): Passed {
+    return new Passed();
+  }
+
+  fork(payload: NonNullable<unknown>, route?: readonly string[]): void {
+    if (route) this.check(route);
+    const stack = route ? reversed(route) : this.stack;
+    if (stack.length === 0) {
+      throw new RouteError("a fork has nowhere to go: no stop is ahead of this message, so give it a route");
+    }
+    this.forks.push({ payloadJson: writePayload(payload), stack });
+  }
+
+  /** Throws RouteError unless the message may take this route. */
+  check(ahead: readonly string[]): void {
+    checkRoute(ahead, this.header?.historical_route.length ?? 0, this.#visit.setting.rules);
+  }
+}
+
+class Ahead implements RouteAhead {
+  readonly #attempt: Attempt;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+  }
+
+  get ahead(): readonly string[] {
+    return reversed(this.#attempt.stack);
+  }
+
+  push(...topics: string[]): void {
+    this.replace([...topics, ...this.ahead]);
+  }
+
+  replace(topics: readonly string[]): void {
+    this.#attempt.check(topics);
+    this.#attempt.stack = reversed(topics);
+  }
+}
