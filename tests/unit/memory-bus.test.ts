@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Batch } from "../../runtime/bus.ts";
 import { memoryBus } from "../../runtime/buses/memory/index.ts";
 import { Unavailable } from "../../runtime/errors.ts";
-import { eventually, everything, message, probe, settleAll, text } from "../support/probe.ts";
+import { eventually, everything, message, probe, settle, settleAll, text } from "../support/probe.ts";
 
 const numbers = (topic: string, from: number, to: number) =>
   Array.from({ length: to - from }, (_, n) => message(topic, "key", String(from + n)));
@@ -47,7 +47,7 @@ test("who sends from outside waits for room, in order", async () => {
   const sends = Array.from({ length: 15 }, (_, n) => bus.send(numbers("Source", n, n + 1)).then(() => sent.push(n)));
   await eventually(() => records.length === 10);
   expect(sent).toHaveLength(10);
-  await batches[0]!.settle([{ index: 0, out: [] }]);
+  await settle(batches[0]!, [{ index: 0, out: [] }]);
   await eventually(() => records.length === 11);
   expect(sent).toHaveLength(11);
   await Promise.all(batches.map((batch, n) => (n === 0 ? settleRest(batch) : settleAll(batch))));
@@ -61,7 +61,10 @@ test("a settlement does not wait for room, and what it sends holds back those ou
   await bus.create([{ topic: "Source" }, { topic: "Log" }]);
   const log = await probe(bus, { topic: "Log", group: "log" }, nothing);
   const source = await probe(bus, { topic: "Source", group: "source" }, (batch) =>
-    batch.settle(batch.records.map((_, index) => ({ index, out: numbers("Log", 0, 10) }))),
+    settle(
+      batch,
+      batch.records.map((_, index) => ({ index, out: numbers("Log", 0, 10) })),
+    ),
   );
   const sending = bus.send(numbers("Source", 0, 20));
   let sent = false;
@@ -89,7 +92,10 @@ test("timers run while messages go round and round", async () => {
   await using bus = disposable(memoryBus());
   await bus.create([{ topic: "Round" }]);
   const { records } = await probe(bus, { topic: "Round", group: "group" }, (batch) =>
-    batch.settle(batch.records.map((record, index) => ({ index, out: [record] }))),
+    settle(
+      batch,
+      batch.records.map((record, index) => ({ index, out: [record] })),
+    ),
   );
   await bus.send(numbers("Round", 0, 10));
   for (let n = 0; n < 5; n++) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -110,7 +116,11 @@ test("after close, sending says so", async () => {
   await expect(bus.send(numbers("Source", 0, 1))).rejects.toThrow(/closed/);
 });
 
-const settleRest = (batch: Batch) => batch.settle(batch.records.slice(1).map((_, n) => ({ index: n + 1, out: [] })));
+const settleRest = (batch: Batch) =>
+  settle(
+    batch,
+    batch.records.slice(1).map((_, n) => ({ index: n + 1, out: [] })),
+  );
 
 function disposable<T extends { close(): Promise<void> }>(bus: T): T & AsyncDisposable {
   return Object.assign(bus, { [Symbol.asyncDispose]: () => bus.close() });

@@ -37,7 +37,7 @@ export class Group {
 
   /** Every member leaves. */
   end(): void {
-    for (const member of [...this.#members]) this.leave(member);
+    while (this.#members.length > 0) this.leave(this.#members[0]!);
   }
 
   #share(why: string): void {

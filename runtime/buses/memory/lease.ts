@@ -106,13 +106,13 @@ export class Lease {
   /** A settlement that has to wait holds back those behind it, so that order is kept. */
   #settle(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
     this.#settling++;
-    const settled = this.#last.then(() => this.#carryOut(first, done, instead));
-    this.#last = settled
-      .catch(() => undefined)
-      .then(() => {
+    const settled = this.#last
+      .then(() => this.#carryOut(first, done, instead))
+      .finally(() => {
         this.#settling--;
         this.#holder.changed(this);
       });
+    this.#last = settled.catch(() => undefined);
     return settled;
   }
 
