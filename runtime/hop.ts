@@ -26,6 +26,8 @@ export interface HopOptions extends VisitSetting {
  */
 export function hop(options: HopOptions) {
   const lanes = new Map<string, ReturnType<typeof keyOrder>>();
+  /** Records being worked on, and those with the ones being settled. */
+  let working = 0;
   let open = 0;
   let wakeIdle: (() => void) | undefined;
 
@@ -43,9 +45,11 @@ export function hop(options: HopOptions) {
   }
 
   function work(visit: Visit, add: (visit: Visit) => boolean): Maybe<void> {
+    working++;
     open++;
     visit.begin();
     const done = (outcome: Outcome) => {
+      working--;
       visit.end(outcome);
       // A settlement leaves only in a turn of the event loop, which callbacks that never await would not give it.
       return add(visit) ? nextTurn() : undefined;
@@ -83,6 +87,7 @@ export function hop(options: HopOptions) {
   }
 
   function brokenOff(error: unknown): void {
+    working--;
     closed(1);
     if (!(error instanceof LaneLost)) options.failed(asError(error));
   }
@@ -99,5 +104,5 @@ export function hop(options: HopOptions) {
   async function idle(): Promise<void> {
     while (open > 0) await new Promise<void>((resolve) => (wakeIdle = resolve));
   }
-  return { onBatch, idle };
+  return { onBatch, idle, working: () => working };
 }

@@ -1,0 +1,36 @@
+export { MetroStop, type StopOptions } from "./metro-stop.ts";
+export { connect, openStats, type MetroBus, type SendOptions } from "./connect.ts";
+export { routed, Dropped, Passed, Routed } from "./context.ts";
+export type { RouteAhead, StopCallback, StopContext, StopResult } from "./context.ts";
+export { loadConfig, type Config, type Settings } from "./config.ts";
+export * from "./errors.ts";
+export type { Handler, Middleware } from "./middleware.ts";
+export type { Outcome, Visit } from "./visit.ts";
+export type { Header } from "./envelope.ts";
+export type {
+  Batch,
+  Bus,
+  ConsumeOptions,
+  Instead,
+  LaneState,
+  Message,
+  Outgoing,
+  Received,
+  Settled,
+  Subscription,
+  TopicSpec,
+} from "./bus.ts";
+export type {
+  Buckets,
+  Count,
+  Flush,
+  OutcomeKind,
+  Snapshot,
+  StatsStore,
+  StopFlush,
+  StopSnapshot,
+} from "./stats-store.ts";
+export { quantile } from "./histogram.ts";
+export { untilSignal } from "./signals.ts";
+export type { StopHealth } from "./health.ts";
+export type { Logger } from "./logger.ts";

@@ -1,0 +1,24 @@
+import type { Bus } from "./bus.ts";
+import type { Config } from "./config.ts";
+import type { Logger } from "./logger.ts";
+import type { StatsStore } from "./stats-store.ts";
+
+/** Config → bus and stats store: the only file that names implementations. Each is loaded when it is asked for. */
+
+export async function openBus(config: Config, log: Logger): Promise<Bus> {
+  switch (config.bus) {
+    case "kafka":
+      return (await import("./buses/kafka/index.ts")).kafkaBus(config, log);
+    case "memory":
+      return (await import("./buses/memory/index.ts")).memoryBus({ partitions: config.partitions });
+  }
+}
+
+export async function openStatsStore(config: Config, log: Logger): Promise<StatsStore> {
+  switch (config.stats) {
+    case "redis":
+      return (await import("./stats-stores/redis.ts")).redisStats({ ...config.redis, log });
+    case "memory":
+      return (await import("./stats-stores/memory.ts")).memoryStats();
+  }
+}
