@@ -6,13 +6,13 @@ import type { Buckets } from "./stats-store.ts";
  */
 
 const PER_DOUBLING = 4;
-/** Begins at 342 days; all that took longer counts here. */
-const LAST = 179;
+/** How many there are. The last one begins at 342 days and holds all that is longer. */
+export const BUCKETS = 180;
 
 /** The bucket that a time belongs to. Below 0 or not a number, as clocks that disagree may have it, is bucket 0. */
 export function bucketOf(milliseconds: number): number {
   const bucket = Math.floor(PER_DOUBLING * Math.log2(milliseconds * 1_000));
-  return Math.min(Math.max(bucket, 0), LAST) || 0;
+  return Math.min(Math.max(bucket, 0), BUCKETS - 1) || 0;
 }
 
 /** Both together. */

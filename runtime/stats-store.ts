@@ -72,6 +72,7 @@ export interface Snapshot {
   stops: readonly StopSnapshot[];
 }
 
+/** Every call resolves or throws within a few seconds, also when the server hangs. */
 export interface StatsStore {
   /** Adds the differences, at once or not at all; the same (instance, sequence) again changes nothing. Throws Unavailable. */
   write(flush: Flush): Promise<void>;

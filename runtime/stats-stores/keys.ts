@@ -1,0 +1,24 @@
+/**
+ * Every key that metrobus has in Redis. `counter` and `hits` are the Python original's, for its users' scripts.
+ */
+
+/** Hash: topic → messages processed. */
+export const COUNTER = "counter";
+
+/** How often the page was opened. */
+export const HITS = "hits";
+
+/** Set: the stops that have counted. */
+export const STOPS = "metrobus:stops";
+
+/**
+ * Hash of one stop: `count:<outcome>:<detail>`, `worked:<bucket>`, `waited:<bucket>`, `lastSeen`, `gaps`, and `details`
+ * (how many different counts there are).
+ */
+export const stopKey = (stop: string): string => `metrobus:stop:${stop}`;
+
+/** Hash of one second of Redis's clock: stop → messages. It expires. */
+export const RATE = "metrobus:rate:";
+
+/** The sequence number that a process has written last. It expires a week after the process's last count. */
+export const sequenceKey = (instance: string): string => `metrobus:sequence:${instance}`;

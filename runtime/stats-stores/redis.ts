@@ -1,0 +1,59 @@
+import type { Count, OutcomeKind, Snapshot, StatsStore, StopSnapshot } from "../stats-store.ts";
+import { COUNTER, HITS, RATE, sequenceKey, stopKey, STOPS } from "./keys.ts";
+import { redisConnection, type RedisOptions } from "./redis-connection.ts";
+import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
+
+/**
+ * Counts in Redis, for every process to see. Connects when it is first asked, so a Redis that is down keeps nobody from
+ * starting, and again whenever the connection has broken. The Python original's `counter` and `hits` are kept.
+ */
+export function redisStats(options: RedisOptions): StatsStore {
+  const { ask, close } = redisConnection(options);
+  return {
+    async write(flush) {
+      const keys = [sequenceKey(flush.instance), COUNTER, STOPS] as const;
+      await ask((client) => client.flush(keys, JSON.stringify(flush)));
+    },
+
+    read: () =>
+      ask(async (client): Promise<Snapshot> => {
+        const [[seconds, microseconds], counter, hits, names] = await Promise.all([
+          client.time(),
+          client.hGetAll(COUNTER),
+          client.get(HITS),
+          client.sMembers(STOPS),
+        ]);
+        const full = Array.from({ length: RATE_SECONDS }, (_, back) => RATE + String(Number(seconds) - back - 1));
+        const [rates, stops] = await Promise.all([
+          Promise.all(full.map((second) => client.hGetAll(second))),
+          Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
+        ]);
+        const recent = (stop: string) => rates.reduce((sum, second) => sum + Number(second[stop] ?? 0), 0);
+        return {
+          at: Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000),
+          counter: Object.fromEntries(Object.entries(counter).map(([topic, count]) => [topic, Number(count)])),
+          hits: Number(hits ?? 0),
+          stops: names.map((name, at) => readStop(name, stops[at]!, recent(name))).toSorted(byName),
+        };
+      }),
+
+    hit: () => ask((client) => client.incr(HITS)),
+
+    close: async () => close(),
+  };
+}
+
+/** From the fields that the flush script writes. */
+function readStop(stop: string, fields: Readonly<Record<string, string>>, recent: number): StopSnapshot {
+  const counts: Count[] = [];
+  const worked: Record<number, number> = {};
+  const waited: Record<number, number> = {};
+  for (const [field, value] of Object.entries(fields)) {
+    const [kind, name = "", ...detail] = field.split(":");
+    if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail: detail.join(":"), count: Number(value) });
+    if (kind === "worked") worked[Number(name)] = Number(value);
+    if (kind === "waited") waited[Number(name)] = Number(value);
+  }
+  const { lastSeen = 0, gaps = 0 } = fields;
+  return stopSnapshot(stop, counts, recent, { lastSeen: Number(lastSeen), worked, waited, gaps: Number(gaps) });
+}
