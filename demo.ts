@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect, loadConfig, MetroStop, type MetroBus } from "metrobus";
+import { busdriver } from "./busdriver/busdriver.ts";
+import { topics } from "./busdriver/routes.ts";
+import { generate } from "./data-gen/generate.ts";
+import { push } from "./data-gen/pusher.ts";
+import { line, tally, type Tally } from "./demo-tally.ts";
+import { readAccounts } from "./stops/accounts.ts";
+import { contactPoint } from "./stops/contact-point.ts";
+import { elastic } from "./stops/elastic.ts";
+import { log } from "./stops/log.ts";
+import { readList, whitelist } from "./stops/whitelist.ts";
+import { startWeb } from "./web-status/server.ts";
+
+export interface DemoOptions {
+  /** Messages to push. */
+  count: number;
+  /** Messages per second; 0: as fast as it goes. */
+  rate: number;
+  /** End when every message has found its end, instead of showing the page until the signal. */
+  exit: boolean;
+  /** Print each logged message. */
+  verbose: boolean;
+  /** When it resolves, no more is pushed, what is on its way arrives, and the demo ends. */
+  untilSignal: Promise<unknown>;
+  /** Where it says how it goes, in one line, and what stays to be read. */
+  status: { show(text: string): void; print(text: string): void; end(): void };
+}
+
+/**
+ * The whole pipeline in this process, whatever bus the environment names: makes the data where it is missing, starts
+ * the page, the stops and the pusher. Resolves, drained, with what became of every message.
+ */
+export async function demo(options: DemoOptions): Promise<Tally> {
+  const { status } = options;
+  const settings = inProcess();
+  await using bus = await connect(settings);
+  const web = await startWeb({ settings, stats: bus.stats });
+  try {
+    await generate({
+      folder: bus.config.dataFolder,
+      missingOnly: true,
+      onProgress: (path, lines) => status.show(`writing ${path}: ${lines.toLocaleString("en")} lines`),
+    });
+    const stops = await startStops(bus, options);
+    status.print(`The page is on ${web.url} - Ctrl-C ends the demo and says what became of every message.`);
+    return await ride(bus, stops, options);
+  } finally {
+    status.end();
+    await web.close();
+  }
+}
+
+/** Half of SHUTDOWN_TIMEOUT is for the messages that are on their way, half for the stops to end. */
+function inProcess() {
+  const settings = { METROBUS_BUS: "memory", METROBUS_STATS: "memory", METROBUS_CREATE_TOPICS: "true" } as const;
+  return { ...settings, SHUTDOWN_TIMEOUT: `${Math.ceil(loadConfig(settings).shutdownTimeoutMs / 2)}ms` };
+}
+
+async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Promise<readonly MetroStop<never>[]> {
+  const emails = new Map<number, string>();
+  const list = new Set<string>();
+  await Promise.all([readAccounts(emails), readList(list)]);
+  const print = verbose ? status.print : () => {};
+  const target = bus.config.elastic ? { print, index: elastic(bus.config.elastic) } : { print };
+  const stops = [
+    new MetroStop("Source", busdriver, { bus, input: "raw", creates: topics }),
+    new MetroStop("AddEmail", contactPoint(emails), { bus }),
+    new MetroStop("WhiteList", whitelist(list), { bus }),
+    new MetroStop("Log", log(target), { bus, concurrency: 500 }),
+  ];
+  for (const stop of stops) await stop.start();
+  return stops;
+}
+
+async function ride(bus: MetroBus, stops: readonly MetroStop<never>[], options: DemoOptions): Promise<Tally> {
+  const { count, rate, exit, status, untilSignal } = options;
+  const ending = new AbortController();
+  void untilSignal.then(() => ending.abort());
+  let pushed = 0;
+  const now = async () => {
+    const lanes = [];
+    // In travel order: a message can't slip by between two looks.
+    for (const { topic } of stops) lanes.push(...(await bus.state(topic)));
+    return tally(pushed, await bus.stats.read(), lanes);
+  };
+  const showing = setInterval(() => void now().then((then) => status.show(line(then, count))), 1_000);
+  try {
+    pushed = await push(bus, { count, rate, signal: ending.signal, onProgress: (sent) => (pushed = sent) });
+    if (!exit) await untilSignal;
+    let deadline = Infinity;
+    void untilSignal.then(() => (deadline = Date.now() + bus.config.shutdownTimeoutMs));
+    while ((await now()).unfinished > 0 && Date.now() < deadline) await sleep(50);
+  } finally {
+    clearInterval(showing);
+    await Promise.all(stops.map((stop) => stop.stop()));
+  }
+  return now();
+}

@@ -1,0 +1,29 @@
+import { loadConfig, MetroStop, type StopContext } from "metrobus";
+import { elastic, type IndexDocument } from "./elastic.ts";
+
+export interface LogTarget {
+  print(line: string): void;
+  index?: IndexDocument;
+}
+
+/** Adds the time, indexes the message where there is an index, and prints it as a line of JSON. */
+export const log = (target: LogTarget) => async (message: object, context: StopContext) => {
+  const logged = { ...message, metrobus_inserted_timestamp: Date.now() };
+  // The day it boarded is the same on a redelivery: the message takes its own place, even after midnight.
+  const at = context.header?.boarded ?? logged.metrobus_inserted_timestamp;
+  await target.index?.({ id: context.id, at, body: logged }, context.signal);
+  target.print(JSON.stringify(logged));
+  return logged;
+};
+
+const target: LogTarget = { print: (line) => process.stdout.write(`${line}\n`) };
+
+export const stop = new MetroStop("Log", log(target), {
+  concurrency: 500, // fills the index's batches
+  setup: async () => {
+    const { elastic: url } = loadConfig();
+    if (url) target.index = elastic(url);
+  },
+});
+
+if (import.meta.main) await stop.run();
