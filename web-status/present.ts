@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { quantile, type Buckets, type OutcomeKind, type Snapshot, type StopSnapshot } from "metrobus";
+import { age, clock, count, duration, rate, share } from "./format.ts";
+import type { Latest } from "./latest.ts";
+import { travelOrder } from "./travel-order.ts";
+
+/** What became of messages, in the order in which the page shows it. "uncounted": a stop that counts no outcomes, such as a Python one. */
+const KINDS = ["forwarded", "arrived", "dropped", "dead"] as const satisfies readonly OutcomeKind[];
+type Kind = OutcomeKind | "uncounted";
+const LABELS = { forwarded: "Forwarded", arrived: "Arrived", dropped: "Dropped", dead: "Dead", uncounted: "Not told" };
+
+/** So many next stops or reasons are always in view; the rest unfolds. */
+const IN_VIEW = 4;
+/** Percent of the bar's width: what happened once among millions is seen too. */
+const LEAST_WIDTH = 1.5;
+
+export interface StopView extends StopSnapshot {
+  readonly uncounted: number;
+}
+
+/** Every stop in travel order; those of which only the original's `counter` knows are there too. */
+export function everyStop(snapshot: Snapshot): StopView[] {
+  const known = snapshot.stops.map((stop) => {
+    const processed = Math.max(stop.processed, snapshot.counter[stop.stop] ?? 0);
+    return { ...stop, processed, uncounted: Math.max(0, processed - outcomes(stop)) };
+  });
+  const names = new Set(known.map((stop) => stop.stop));
+  const others = Object.entries(snapshot.counter).filter(([name]) => !names.has(name));
+  const stops = new Map(
+    [...known, ...others.map(([name, processed]) => counterOnly(name, processed))].map((stop) => [stop.stop, stop]),
+  );
+  const ways = new Map(
+    [...stops.values()].map((stop) => [stop.stop, new Set(nextStops(stop).filter((name) => stops.has(name)))]),
+  );
+  return travelOrder(ways).map((name) => stops.get(name)!);
+}
+
+function outcomes(stop: StopSnapshot): number {
+  return stop.forwarded + stop.dropped + stop.arrived + stop.dead;
+}
+
+function counterOnly(stop: string, processed: number): StopView {
+  const none = {
+    forwarded: 0,
+    dropped: 0,
+    arrived: 0,
+    dead: 0,
+    counts: [],
+    rate: 0,
+    lastSeen: 0,
+    worked: {},
+    waited: {},
+    gaps: 0,
+  };
+  return { stop, processed, uncounted: processed, ...none };
+}
+
+function nextStops(stop: StopSnapshot): string[] {
+  return stop.counts
+    .filter(({ outcome, count: times }) => outcome === "forwarded" && times > 0)
+    .map(({ detail }) => detail);
+}
+
+/** Median and 95th percentile in milliseconds; null: nothing was measured. */
+export function quantiles(buckets: Buckets): { p50: number | null; p95: number | null } {
+  return { p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95) };
+}
+
+export function totals(stops: readonly StopView[]) {
+  const sum = (of: (stop: StopView) => number) => stops.reduce((total, stop) => total + of(stop), 0);
+  return {
+    processed: sum((stop) => stop.processed),
+    forwarded: sum((stop) => stop.forwarded),
+    arrived: sum((stop) => stop.arrived),
+    dropped: sum((stop) => stop.dropped),
+    dead: sum((stop) => stop.dead),
+    rate: sum((stop) => stop.rate),
+  };
+}
+
+/** What `views/numbers.ejs` shows: texts, ready to be escaped. */
+export function present({ snapshot, stale }: Latest, now = Date.now()) {
+  const stops = snapshot ? everyStop(snapshot) : [];
+  const all = totals(stops);
+  return {
+    known: snapshot !== null,
+    stale,
+    asOf: snapshot && clock(snapshot.at),
+    hits: snapshot?.hits === 1 ? "once" : `${count(snapshot?.hits ?? 0)} times`,
+    totals: {
+      rate: stale ? "–" : rate(all.rate),
+      processed: count(all.processed),
+      outcomes: KINDS.map((kind) => ({ kind, label: LABELS[kind], count: count(all[kind]) })),
+    },
+    stops: stops.map((stop, index) => presentStop(stop, stops[index - 1], stale, now)),
+  };
+}
+
+function presentStop(stop: StopView, before: StopView | undefined, stale: boolean, now: number) {
+  const kinds: readonly Kind[] = stop.uncounted > 0 ? [...KINDS, "uncounted"] : KINDS;
+  return {
+    /** Stays with the stop through all updates, whatever its name is made of. */
+    id: `stop-${createHash("sha256").update(stop.stop).digest("hex").slice(0, 12)}`,
+    name: stop.stop,
+    linked: before !== undefined && nextStops(before).includes(stop.stop),
+    running: !stale && stop.rate > 0,
+    processed: count(stop.processed),
+    rate: stale ? "–" : rate(stop.rate),
+    seen: stop.lastSeen === 0 ? "–" : age(stop.lastSeen, now),
+    worked: mapValues(quantiles(stop.worked), duration),
+    waited: mapValues(quantiles(stop.waited), duration),
+    gaps: stop.gaps > 0 ? count(stop.gaps) : null,
+    bar: bar(stop, kinds),
+    outcomes: kinds.map((kind) => presentOutcome(stop, kind)),
+  };
+}
+
+function presentOutcome(stop: StopView, kind: Kind) {
+  const details = stop.counts
+    .filter(({ outcome, detail, count: times }) => outcome === kind && detail !== "" && times > 0)
+    .map(({ detail, count: times }) => ({ text: detail, count: count(times) }));
+  return {
+    kind,
+    label: LABELS[kind],
+    count: count(stop[kind]),
+    share: share(stop[kind], stop.processed),
+    none: stop[kind] === 0,
+    details: details.slice(0, IN_VIEW),
+    more: details.slice(IN_VIEW),
+  };
+}
+
+/** The outcomes side by side, 100 wide. */
+function bar(stop: StopView, kinds: readonly Kind[]) {
+  const weights = kinds.map((kind) =>
+    stop[kind] > 0 ? Math.max((stop[kind] / stop.processed) * 100, LEAST_WIDTH) : 0,
+  );
+  const sum = weights.reduce((total, weight) => total + weight, 0) || 1;
+  let x = 0;
+  return kinds.map((kind, index) => {
+    const width = (weights[index]! / sum) * 100;
+    x += width;
+    return { kind, x: (x - width).toFixed(2), width: width.toFixed(2) };
+  });
+}
+
+function mapValues<Key extends string, From, To>(object: Record<Key, From>, map: (value: From) => To): Record<Key, To> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value as From)])) as Record<Key, To>;
+}

@@ -1,0 +1,54 @@
+import type { Readable } from "node:stream";
+import type { Request } from "express";
+import type { LatestStats } from "./latest.ts";
+import type { Live } from "./live.ts";
+import { everyStop, present, quantiles, totals } from "./present.ts";
+import { message, page } from "./views.ts";
+
+/** What a handler answers; the status is 200 unless it says otherwise. */
+export type Reply = { status?: number } & ({ html: string } | { json: object } | { events: Readable });
+export type Routes = Readonly<Record<string, (request: Request) => Reply | Promise<Reply>>>;
+
+const UNAVAILABLE: Reply = {
+  status: 503,
+  json: {
+    error: "Redis does not answer: start it, or correct REDIS_HOST and REDIS_PORT, or REDIS_URL, of the status page",
+  },
+};
+
+/** Everything the page serves, besides the files of `public/`. */
+export function routes(latest: LatestStats, live: Live): Routes {
+  return {
+    "/": async (request) => {
+      const found = await (request.method === "HEAD" ? latest.read() : latest.open());
+      if (wantsPage(request)) return { html: page(present(found)) };
+      if (!found.snapshot || found.stale) return UNAVAILABLE;
+      return { json: { ...found.snapshot.counter, hit_count: found.snapshot.hits } };
+    },
+    "/api/live": () => ({ events: live.join() }),
+    "/api/stats": async () => {
+      const { snapshot, stale } = await latest.read();
+      if (!snapshot || stale) return UNAVAILABLE;
+      const stops = everyStop(snapshot);
+      const measured = stops.map((stop) => ({
+        ...stop,
+        workedMs: quantiles(stop.worked),
+        waitedMs: quantiles(stop.waited),
+      }));
+      return { json: { ...snapshot, totals: totals(stops), stops: measured } };
+    },
+    "/healthz": () => ({ json: { status: "ok" } }),
+    "/readyz": async () => ((await latest.read()).stale ? UNAVAILABLE : { json: { status: "ok" } }),
+  };
+}
+
+/** A page for who asks for one (`Accept: text/html`), else JSON. */
+export function problem(request: Request, status: number, title: string, text: string): Reply {
+  return wantsPage(request)
+    ? { status, html: message({ title, text }) }
+    : { status, json: { error: `${title}: ${text}` } };
+}
+
+function wantsPage(request: Request): boolean {
+  return request.accepts(["json", "html"]) === "html";
+}

@@ -1,0 +1,85 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server } from "node:http";
+import { ConfigError, createLogger, loadConfig, openStats, type Settings, type StatsStore } from "metrobus";
+import { statusApp } from "./app.ts";
+
+export interface WebOptions {
+  /** By their environment names; what is not given comes from the environment. */
+  settings?: Settings;
+  /** The counts to show; default: those that the settings name. The caller closes what it gave. */
+  stats?: StatsStore;
+}
+
+export interface Web {
+  /** Such as `http://localhost:5000`. */
+  readonly url: string;
+  /** Ends the live streams and the server, within a second. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the status page on `PORT` (0: a free one).
+ * @throws ConfigError when the port is in use.
+ */
+export async function startWeb({ settings = {}, stats }: WebOptions = {}): Promise<Web> {
+  const config = loadConfig(settings);
+  const store = stats ?? (await openStats(settings));
+  const status = statusApp(store, createLogger(config));
+  const server = createServer(status.app);
+  const close = async () => {
+    status.close();
+    await closeServer(server);
+    if (!stats) await store.close();
+  };
+  try {
+    const port = await listen(server, config.port);
+    return { url: `http://localhost:${port}`, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  try {
+    server.listen(port);
+    await once(server, "listening");
+    return (server.address() as AddressInfo).port;
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new ConfigError([
+      `PORT=${port}: ${WHY[code] ?? message}; set PORT to another port, such as PORT=${port + 1}`,
+    ]);
+  }
+}
+
+const WHY: Record<string, string> = {
+  EADDRINUSE: "another process listens on this port already",
+  EACCES: "this user may not listen on this port",
+};
+
+/** Requests under way may finish, but nobody holds the process for longer than half a second. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), 500);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** For a process of its own: serves until SIGTERM or SIGINT. */
+async function main(): Promise<void> {
+  const log = createLogger(loadConfig());
+  const web = await startWeb();
+  log.info(`the status page is on ${web.url}`);
+  // A signal may come twice (npm doubles the first): closing takes a second at most, so the second has nothing to hurry.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void web.close());
+}
+
+if (import.meta.main) {
+  await main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
+}
