@@ -1,0 +1,166 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  MAX_DETAILS,
+  type Count,
+  type Flush,
+  type OutcomeKind,
+  type StatsStore,
+  type StopFlush,
+} from "../../runtime/stats-store.ts";
+import { eventually, unique } from "../support/probe.ts";
+
+export interface StoreUnderTest {
+  store: StatsStore;
+  /** What the same store is to another process. */
+  other: StatsStore;
+}
+
+/** Every promise of `runtime/stats-store.ts`. */
+export function statsStoreContract(name: string, open: () => Promise<StoreUnderTest>): void {
+  describe(`the stats store ${name}`, () => {
+    let store: StatsStore;
+    let other: StatsStore;
+
+    beforeAll(async () => {
+      ({ store, other } = await open());
+    });
+    afterAll(async () => {
+      await Promise.all([store.close(), other.close()]);
+    });
+
+    const stopOf = async (stop: string) => (await other.read()).stops.find((found) => found.stop === stop);
+
+    test("knows nothing of a stop that never counted", async () => {
+      expect(await stopOf(unique("Stop"))).toBeUndefined();
+    });
+
+    test("adds up what is written, whoever wrote it", async () => {
+      const stop = unique("Stop");
+      await store.write(
+        flush(1, {
+          ...empty(stop),
+          counts: [count("forwarded", "Log", 3), count("dropped", "not on the list", 1)],
+          worked: { 8: 2, 40: 2 },
+          waited: { 0: 4 },
+          lastSeen: 1_700_000_000_500,
+          gaps: 5,
+        }),
+      );
+      await other.write(
+        flush(1, {
+          ...empty(stop),
+          counts: [count("dropped", "not on the list", 4), count("arrived", "", 2), count("dead", "malformed: é", 1)],
+          worked: { 40: 1, 179: 1 },
+          lastSeen: 1_700_000_000_400,
+          gaps: 2,
+        }),
+      );
+      expect(await stopOf(stop)).toEqual({
+        stop,
+        processed: 11,
+        forwarded: 3,
+        dropped: 5,
+        arrived: 2,
+        dead: 1,
+        counts: [
+          count("dropped", "not on the list", 5),
+          count("forwarded", "Log", 3),
+          count("arrived", "", 2),
+          count("dead", "malformed: é", 1),
+        ],
+        rate: expect.any(Number),
+        lastSeen: 1_700_000_000_500,
+        worked: { 8: 2, 40: 3, 179: 1 },
+        waited: { 0: 4 },
+        gaps: 7,
+      });
+      expect((await store.read()).counter[stop]).toBe(11);
+    });
+
+    test("counts a write once, however often it comes", async () => {
+      const stop = unique("Stop");
+      const first = flush(1, { ...empty(stop), counts: [count("arrived", "", 10)], worked: { 1: 1 }, gaps: 1 });
+      await Promise.all([store.write(first), other.write(first), store.write(first)]);
+      const second = { ...first, sequence: 2 };
+      await store.write(second);
+      await store.write(first);
+      await other.write(second);
+      expect(await stopOf(stop)).toMatchObject({ processed: 20, worked: { 1: 2 }, gaps: 2 });
+      expect((await store.read()).counter[stop]).toBe(20);
+    });
+
+    test("ends with the sum of all writes, in any order of processes, with any repeats", async () => {
+      const outcome = fc.constantFrom<OutcomeKind>("forwarded", "dropped", "arrived", "dead");
+      const counts = fc.array(
+        fc.record({ outcome, detail: fc.constantFrom("a", "b: c", ""), count: fc.integer({ min: 1, max: 1_000_000 }) }),
+        { maxLength: 5 },
+      );
+      const write = fc.record({ by: fc.constantFrom(0, 1, 2), counts, repeats: fc.integer({ min: 1, max: 3 }) });
+      await fc.assert(
+        fc.asyncProperty(fc.array(write, { minLength: 1, maxLength: 8 }), async (writes) => {
+          const stop = unique("Stop");
+          const instances = [0, 1, 2].map(() => ({ instance: unique("instance"), sequence: 0 }));
+          let truth = 0;
+          for (const { by, counts, repeats } of writes) {
+            const { instance } = instances[by]!;
+            const next = { ...flush(++instances[by]!.sequence, { ...empty(stop), counts }), instance };
+            for (let time = 0; time < repeats; time++) await (time % 2 ? other : store).write(next);
+            truth += counts.reduce((sum, { count }) => sum + count, 0);
+          }
+          expect(await stopOf(stop)).toMatchObject({ processed: truth });
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    test(`keeps ${MAX_DETAILS} details apart and counts the others together`, async () => {
+      const stop = unique("Stop");
+      const many = Array.from({ length: MAX_DETAILS + 20 }, (_, n) => count("dropped", `reason ${n}`, 1));
+      await store.write(flush(1, { ...empty(stop), counts: many }));
+      await store.write(flush(1, { ...empty(stop), counts: [count("dropped", "reason 0", 50)] }));
+      const found = (await stopOf(stop))!;
+      expect(found.dropped).toBe(MAX_DETAILS + 70);
+      expect(found.counts).toHaveLength(MAX_DETAILS + 1);
+      expect(found.counts.slice(0, 2)).toEqual([count("dropped", "reason 0", 51), count("dropped", "other", 20)]);
+    });
+
+    test("names the stops in order", async () => {
+      const names = ["b", "C", "a"].map((word) => unique(word));
+      await store.write(flush(1, ...names.map(empty)));
+      const found = (await other.read()).stops.map(({ stop }) => stop).filter((stop) => names.includes(stop));
+      expect(found).toEqual(names.toSorted());
+    });
+
+    test("has the rate of the last full seconds, and then none", async () => {
+      const stop = unique("Stop");
+      await store.write(flush(1, { ...empty(stop), counts: [count("arrived", "", 500)] }));
+      await eventually(async () => (await stopOf(stop))!.rate === 100);
+      await eventually(async () => (await stopOf(stop))!.rate === 0);
+      expect(await stopOf(stop)).toMatchObject({ processed: 500 });
+    });
+
+    test("counts openings of the page", async () => {
+      const before = (await store.read()).hits;
+      expect([await store.hit(), await other.hit()]).toEqual([before + 1, before + 2]);
+      expect((await store.read()).hits).toBe(before + 2);
+    });
+
+    test("says what time it is", async () => {
+      const { at } = await store.read();
+      expect(Math.abs(at - Date.now())).toBeLessThan(60_000);
+    });
+  });
+}
+
+const count = (outcome: OutcomeKind, detail: string, number: number): Count => ({ outcome, detail, count: number });
+
+const empty = (stop: string): StopFlush => ({ stop, counts: [], worked: {}, waited: {}, lastSeen: 1, gaps: 0 });
+
+/** By an instance of its own. */
+const flush = (sequence: number, ...stops: StopFlush[]): Flush => ({
+  instance: unique("instance"),
+  sequence,
+  at: Date.now(),
+  stops,
+});

@@ -1,0 +1,33 @@
+import { GenericContainer, Wait } from "testcontainers";
+import { docker, freePort } from "./docker.ts";
+
+export interface RedisServer {
+  /** The same after it was started again. */
+  readonly url: string;
+  stop(): Promise<void>;
+  /** Starts it again, with the data it had. */
+  start(): Promise<void>;
+  /** It takes connections and bytes, and does not answer. */
+  hang(): Promise<void>;
+  goOn(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** Starts a Redis of its own, for tests that stop it. */
+export async function startRedis(): Promise<RedisServer> {
+  const port = await freePort();
+  const container = await new GenericContainer("redis:8")
+    .withCommand(["redis-server", "--appendonly", "yes", "--appendfsync", "always"])
+    .withExposedPorts({ container: 6379, host: port })
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
+    .start();
+  const id = container.getId();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: async () => void (await docker("stop", id)),
+    start: async () => void (await docker("start", id)),
+    hang: async () => void (await docker("pause", id)),
+    goOn: async () => void (await docker("unpause", id)),
+    remove: async () => void (await container.stop()),
+  };
+}
