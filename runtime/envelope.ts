@@ -125,7 +125,8 @@ export function writePassed(header: Header, envelope: Envelope, value: Buffer): 
 }
 
 function tail(rest: Envelope["rest"]): string {
-  return rest === NOTHING ? "}" : `,${JSON.stringify(rest).slice(1)}`;
+  const json = rest === NOTHING ? "{}" : JSON.stringify(rest);
+  return json === "{}" ? "}" : `,${json.slice(1)}`;
 }
 
 function otherFields(envelope: Record<string, unknown>, field: PayloadField): Envelope["rest"] {
