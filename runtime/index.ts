@@ -33,4 +33,4 @@ export type {
 export { quantile } from "./histogram.ts";
 export { untilSignal } from "./signals.ts";
 export type { StopHealth } from "./health.ts";
-export type { Logger } from "./logger.ts";
+export { createLogger, type Logger } from "./logger.ts";

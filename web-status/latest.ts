@@ -1,11 +1,11 @@
-import type { Logger, Snapshot, StatsStore } from "metrobus";
+import { MetrobusError, type Logger, type Snapshot, type StatsStore } from "metrobus";
 
 /** The newest counts there are. */
 export interface Latest {
   /** null: the store has not answered since this process began. */
   readonly snapshot: Snapshot | null;
-  /** The store does not answer: `snapshot` is what it said last. */
-  readonly stale: boolean;
+  /** Why the store can't be read, and what to do about it; `snapshot` is then what it said last. null: it is fresh. */
+  readonly fault: string | null;
 }
 
 /** Reads the counts for everyone who asks; never rejects. */
@@ -15,22 +15,19 @@ export interface LatestStats {
   open(): Promise<Latest>;
 }
 
-/** A store that hangs counts as one that is down. */
-const PATIENCE_MS = 2_000;
-
 /** Asks at the same moment share one read. That the store went away or came back is logged once. */
 export function latestStats(stats: StatsStore, log: Logger): LatestStats {
-  let latest: Latest = { snapshot: null, stale: false };
+  let latest: Latest = { snapshot: null, fault: null };
   let reading: Promise<Latest> | undefined;
 
   async function readOnce(): Promise<Latest> {
+    const before = latest;
     try {
-      const snapshot = await within(PATIENCE_MS, stats.read());
-      if (latest.stale) log.info("the counts are back");
-      latest = { snapshot, stale: false };
+      latest = { snapshot: await stats.read(), fault: null };
+      if (before.fault) log.info("the counts can be read again");
     } catch (error) {
-      if (!latest.stale) log.warn({ err: error }, "the counts can't be read; the page says so and goes on trying");
-      latest = { snapshot: latest.snapshot, stale: true };
+      latest = { snapshot: before.snapshot, fault: faultOf(error) };
+      if (!before.fault) log.warn({ err: error }, "the counts can't be read; the page says so and goes on trying");
     } finally {
       reading = undefined;
     }
@@ -41,18 +38,15 @@ export function latestStats(stats: StatsStore, log: Logger): LatestStats {
   return {
     read,
     open: async () => {
-      const [hits, { snapshot, stale }] = await Promise.all([within(PATIENCE_MS, stats.hit()).catch(() => 0), read()]);
-      return { snapshot: snapshot && { ...snapshot, hits: Math.max(hits, snapshot.hits) }, stale };
+      const [hits, { snapshot, fault }] = await Promise.all([stats.hit().catch(() => 0), read()]);
+      return { snapshot: snapshot && { ...snapshot, hits: Math.max(hits, snapshot.hits) }, fault };
     },
   };
 }
 
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`the store did not answer within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** The words of an error that metrobus itself raised are for people, and hold no secret. */
+function faultOf(error: unknown): string {
+  return error instanceof MetrobusError
+    ? error.message
+    : "the counts can't be read: the log of the status page says why";
 }

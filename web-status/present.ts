@@ -79,12 +79,14 @@ export function totals(stops: readonly StopView[]) {
 }
 
 /** What `views/numbers.ejs` shows: texts, ready to be escaped. */
-export function present({ snapshot, stale }: Latest, now = Date.now()) {
+export function present({ snapshot, fault }: Latest, now = Date.now()) {
+  const stale = fault !== null;
   const stops = snapshot ? everyStop(snapshot) : [];
   const all = totals(stops);
   return {
     known: snapshot !== null,
     stale,
+    fault,
     asOf: snapshot && clock(snapshot.at),
     hits: snapshot?.hits === 1 ? "once" : `${count(snapshot?.hits ?? 0)} times`,
     totals: {

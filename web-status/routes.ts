@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Request } from "express";
-import type { LatestStats } from "./latest.ts";
+import type { Latest, LatestStats } from "./latest.ts";
 import type { Live } from "./live.ts";
 import { everyStop, present, quantiles, totals } from "./present.ts";
 import { message, page } from "./views.ts";
@@ -9,26 +9,20 @@ import { message, page } from "./views.ts";
 export type Reply = { status?: number } & ({ html: string } | { json: object } | { events: Readable });
 export type Routes = Readonly<Record<string, (request: Request) => Reply | Promise<Reply>>>;
 
-const UNAVAILABLE: Reply = {
-  status: 503,
-  json: {
-    error: "Redis does not answer: start it, or correct REDIS_HOST and REDIS_PORT, or REDIS_URL, of the status page",
-  },
-};
-
 /** Everything the page serves, besides the files of `public/`. */
 export function routes(latest: LatestStats, live: Live): Routes {
   return {
     "/": async (request) => {
       const found = await (request.method === "HEAD" ? latest.read() : latest.open());
       if (wantsPage(request)) return { html: page(present(found)) };
-      if (!found.snapshot || found.stale) return UNAVAILABLE;
+      if (!found.snapshot || found.fault) return unavailable(found);
       return { json: { ...found.snapshot.counter, hit_count: found.snapshot.hits } };
     },
     "/api/live": () => ({ events: live.join() }),
     "/api/stats": async () => {
-      const { snapshot, stale } = await latest.read();
-      if (!snapshot || stale) return UNAVAILABLE;
+      const found = await latest.read();
+      if (!found.snapshot || found.fault) return unavailable(found);
+      const { snapshot } = found;
       const stops = everyStop(snapshot);
       const measured = stops.map((stop) => ({
         ...stop,
@@ -38,8 +32,16 @@ export function routes(latest: LatestStats, live: Live): Routes {
       return { json: { ...snapshot, totals: totals(stops), stops: measured } };
     },
     "/healthz": () => ({ json: { status: "ok" } }),
-    "/readyz": async () => ((await latest.read()).stale ? UNAVAILABLE : { json: { status: "ok" } }),
+    "/readyz": async () => {
+      const found = await latest.read();
+      return found.fault ? unavailable(found) : { json: { status: "ok" } };
+    },
   };
+}
+
+/** Old numbers are for people, who are told that they are old; a program gets none. */
+function unavailable({ fault }: Latest): Reply {
+  return { status: 503, json: { error: fault } };
 }
 
 /** A page for who asks for one (`Accept: text/html`), else JSON. */

@@ -1,7 +1,16 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:http";
-import { ConfigError, createLogger, loadConfig, openStats, type Settings, type StatsStore } from "metrobus";
+import {
+  ConfigError,
+  createLogger,
+  loadConfig,
+  MetrobusError,
+  openStats,
+  untilSignal,
+  type Settings,
+  type StatsStore,
+} from "metrobus";
 import { statusApp } from "./app.ts";
 
 export interface WebOptions {
@@ -70,16 +79,15 @@ async function closeServer(server: Server): Promise<void> {
 
 /** For a process of its own: serves until SIGTERM or SIGINT. */
 async function main(): Promise<void> {
-  const log = createLogger(loadConfig());
   const web = await startWeb();
-  log.info(`the status page is on ${web.url}`);
-  // A signal may come twice (npm doubles the first): closing takes a second at most, so the second has nothing to hurry.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void web.close());
+  createLogger(loadConfig()).info(`the status page is on ${web.url}`);
+  await untilSignal();
+  await web.close();
 }
 
 if (import.meta.main) {
   await main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
+    process.stderr.write(`${error instanceof MetrobusError ? error.message : String(error)}\n`);
     process.exitCode = 1;
   });
 }

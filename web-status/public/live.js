@@ -10,7 +10,7 @@ const SILENT_MS = 8_000;
 const STATES = {
   connecting: "Connecting…",
   live: "Live",
-  waiting: "Waiting for Redis…",
+  waiting: "Waiting for numbers…",
   lost: "No connection to the status page, trying again…",
 };
 
