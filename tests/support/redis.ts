@@ -17,7 +17,7 @@ export interface RedisServer {
 export async function startRedis(): Promise<RedisServer> {
   const port = await freePort();
   const container = await new GenericContainer("redis:8")
-    .withCommand(["redis-server", "--appendonly", "yes", "--appendfsync", "always"])
+    .withCommand(["redis-server", "--protected-mode", "no", "--appendonly", "yes", "--appendfsync", "always"])
     .withExposedPorts({ container: 6379, host: port })
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start();

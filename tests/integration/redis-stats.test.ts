@@ -1,0 +1,92 @@
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { Unavailable } from "../../runtime/errors.ts";
+import type { Flush } from "../../runtime/stats-store.ts";
+import { redisStats } from "../../runtime/stats-stores/redis.ts";
+import { freePort } from "../support/docker.ts";
+import { unique } from "../support/probe.ts";
+
+const log = { debug: () => undefined };
+const server = inject("redis");
+
+describe.skipIf(server === null)("counts in Redis (needs Docker)", () => {
+  // A database of its own, which this file may break.
+  const url = `${server}/2`;
+  const raw = createClient({ url });
+  const store = redisStats({ url, log });
+  beforeAll(() => raw.connect());
+  afterAll(async () => {
+    await store.close();
+    raw.destroy();
+  });
+
+  test("a Python stop's counts and metrobus's are one hash of integers", async () => {
+    const stop = unique("Log");
+    await raw.hIncrBy("counter", stop, 1);
+    await store.write(flush(stop, 41));
+    expect(await raw.hGet("counter", stop)).toBe("42");
+    expect((await store.read()).counter[stop]).toBe(42);
+    await raw.incr("hits");
+    expect(await store.hit()).toBe(Number(await raw.get("hits")));
+  });
+
+  test("a Redis that has forgotten the script is given it again", async () => {
+    const stop = unique("Log");
+    await store.write(flush(stop, 1));
+    await raw.scriptFlush();
+    await store.write(flush(stop, 2));
+    expect(await raw.hGet("counter", stop)).toBe("3");
+  });
+
+  test("only totals stay: seconds and sequence numbers expire", async () => {
+    await store.write(flush(unique("Log"), 1));
+    const lasting = new Set(["counter", "hits", "metrobus:stops"]);
+    for (const key of await raw.keys("*")) {
+      if (lasting.has(key) || key.startsWith("metrobus:stop:")) continue;
+      expect([key, await raw.ttl(key)]).toEqual([key, expect.toSatisfy((ttl: number) => ttl > 0)]);
+    }
+    expect((await raw.keys("metrobus:rate:*")).length).toBeGreaterThan(0);
+  });
+
+  test("a counter that is no hash changes nothing, and counts when it is mended", async () => {
+    const stop = unique("Log");
+    const next = flush(stop, 5);
+    await raw.rename("counter", "aside");
+    await raw.set("counter", "someone else's");
+    await expect(store.write(next)).rejects.toThrow(/WRONGTYPE/);
+    await raw.rename("aside", "counter");
+    await store.write(next);
+    expect((await store.read()).stops.find((found) => found.stop === stop)?.processed).toBe(5);
+  });
+
+  test("a connection that was cut is made again by the next question", async () => {
+    await store.read();
+    const killed = (await raw.sendCommand(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])) as unknown as number;
+    expect(killed).toBeGreaterThan(0);
+    const outcomes = [];
+    for (let time = 0; time < 2; time++)
+      outcomes.push(
+        await store.read().then(
+          () => true,
+          (error: unknown) => error,
+        ),
+      );
+    expect(outcomes.at(-1)).toBe(true);
+  });
+});
+
+test("a Redis that is not there is an error that names it, without its password", async () => {
+  const port = await freePort();
+  const store = redisStats({ url: `redis://ann:secret@127.0.0.1:${port}/0`, log });
+  const error: unknown = await store.read().catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(Unavailable);
+  expect((error as Unavailable).message).toContain(`redis://ann:***@127.0.0.1:${port}/0`);
+  expect((error as Unavailable).message).not.toContain("secret");
+  await store.close();
+});
+
+function flush(stop: string, count: number): Flush {
+  const counts = [{ outcome: "arrived" as const, detail: "", count }];
+  const stops = [{ stop, counts, worked: {}, waited: {}, lastSeen: Date.now(), gaps: 0 }];
+  return { instance: unique("instance"), sequence: 1, at: Date.now(), stops };
+}
