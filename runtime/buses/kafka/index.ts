@@ -1,0 +1,118 @@
+import type { Logger } from "pino";
+import type { Bus, Outgoing, Subscription } from "../../bus.ts";
+import type { Config } from "../../config.ts";
+import { ConfigError, Unavailable, UnknownTopic } from "../../errors.ts";
+import { adminConnection } from "./admin.ts";
+import { clientFactory } from "./client.ts";
+import { installCodecs } from "./codecs.ts";
+import { checkGroup, twoTopics } from "./group-topic.ts";
+import { persist } from "./persist.ts";
+import { read } from "./read.ts";
+import { createSender } from "./sender.ts";
+import { laneOffsets } from "./state.ts";
+import { subscribe } from "./subscribe.ts";
+import { topicCatalog } from "./topics.ts";
+import { waitForBroker } from "./wait-for-broker.ts";
+
+/**
+ * The bus on Kafka (kafkajs, at least once). Resolves when a broker answers.
+ *
+ * @throws Unavailable when none does within `connectTimeoutMs`; ConfigError at once when a log-in or certificate is refused.
+ */
+export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
+  installCodecs();
+  const newClient = clientFactory(config, log);
+  const admin = adminConnection(newClient);
+  await waitForBroker(config, admin, log).catch(async (error: unknown) => {
+    await admin.close();
+    throw error;
+  });
+  const topics = topicCatalog(admin, config);
+  const sender = createSender(newClient, topics, config, log);
+  /** Group → the topic it reads in this process. */
+  const groups = new Map<string, string>();
+  const subscriptions = new Set<Subscription>();
+
+  /** What is asked once, by somebody who waits for the answer. */
+  async function ask<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const signal = AbortSignal.timeout(config.connectTimeoutMs);
+    const failed = (error: unknown) => {
+      if (error instanceof UnknownTopic || error instanceof ConfigError) throw error;
+    };
+    return await persist(attempt, { what, log, signal, failed }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      throw new Unavailable(
+        `${what}: Kafka at ${config.kafka.brokers.join(", ")} did not answer in ${config.connectTimeoutMs / 1_000} s`,
+        error,
+      );
+    });
+  }
+
+  async function send(messages: readonly Outgoing[]): Promise<void> {
+    const signal = AbortSignal.timeout(config.connectTimeoutMs);
+    try {
+      const fault = await sender.fault(messages, signal);
+      if (fault) throw fault;
+      for (const why of (await sender.send(messages, signal)).values()) throw why;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new Unavailable(
+        `${messages.length} messages could not be sent within ${config.connectTimeoutMs / 1_000} s: some of them may have been`,
+        error,
+      );
+    }
+  }
+
+  return {
+    name: "kafka",
+    features: { exactlyOnce: false, ordered: true, readable: true },
+
+    async consume(options, onBatch) {
+      const { topic, group } = options;
+      await ask(`asking for topic "${topic}"`, () => topics.find(topic));
+      const other = groups.get(group) ?? topic;
+      if (other !== topic) throw twoTopics(group, other, topic);
+      groups.set(group, topic);
+      await ask(`asking for group "${group}"`, () => checkGroup(admin, group, topic));
+      const joinWithinMs = config.connectTimeoutMs;
+      const subscription = await subscribe({ options, onBatch, newClient, admin, sender, joinWithinMs, log });
+      subscriptions.add(subscription);
+      return subscription;
+    },
+
+    send,
+
+    async *read(topic, lane, from, limit) {
+      await ask(`asking for topic "${topic}"`, () => topics.find(topic));
+      yield* read({ topic, lane, from, limit, admin, newClient, groupPrefix: config.consumerGroup });
+    },
+
+    async knows(topic) {
+      return await ask(`asking for topic "${topic}"`, () =>
+        topics.refresh(topic).then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof UnknownTopic) return false;
+            throw error;
+          },
+        ),
+      );
+    },
+
+    create: (specs) => ask("creating topics", () => topics.create(specs)),
+
+    async state(group, topic) {
+      await ask(`asking for topic "${topic}"`, () => topics.find(topic));
+      const lanes = await ask(`asking for the state of topic "${topic}"`, () => laneOffsets(admin, group, topic));
+      return lanes.map(({ partition, low, end, committed }) => {
+        const position = committed >= 0 ? committed : config.start === "latest" ? end : low;
+        return { lane: String(partition), low: BigInt(low), position: BigInt(position), end: BigInt(end) };
+      });
+    },
+
+    async close() {
+      await Promise.all([...subscriptions].map((subscription) => subscription.stop(Date.now())));
+      await Promise.all([sender.close(), admin.close()]);
+    },
+  };
+}

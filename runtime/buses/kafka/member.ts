@@ -1,0 +1,156 @@
+import type { Consumer, ConsumerCrashEvent, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
+import type { Logger } from "pino";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, NewClient } from "./client.ts";
+import { rootOf, settingAtFault } from "./failures.ts";
+
+export interface MemberEvents {
+  /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
+  joined(partitions: readonly number[], sameMember: boolean): void;
+  fetched(payload: EachBatchPayload): void;
+  /** All below `offset` has come by, whether `fetched` saw it or not. */
+  reached(partition: number, offset: number): void;
+  /** The member is out of the group; another one is on its way. */
+  crashed(): void;
+  failed(error: Error): void;
+}
+
+export interface Member {
+  seek(partition: number, offset: number): void;
+  fetching(partition: number, on: boolean): void;
+  /** One attempt, for the group's present generation. */
+  commit(offsets: readonly { partition: number; offset: string }[]): Promise<void>;
+  /** To be called about once in `TICK_MS`: replaces a consumer that has fallen silent. */
+  tick(): void;
+  leave(): Promise<void>;
+}
+
+export const TICK_MS = 5_000;
+/** So many ticks without a fetch: the consumer hangs. More than a rebalance may take. */
+const SILENT_TICKS = 18;
+/** Faults in a row that no retry should heal, with not a record between. */
+const HOPELESS = 5;
+
+/**
+ * A member of a consumer group. kafkajs's consumer may die for good or hang; it is replaced here, whatever happened, with
+ * fresh connections. Every kafkajs consumer has its own client: two of one group would share their offsets.
+ */
+export function createMember(
+  group: string,
+  topic: string,
+  newClient: NewClient,
+  events: MemberEvents,
+  log: Logger,
+): Member {
+  let current: { client: Client; consumer: Consumer } | undefined;
+  let commit: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
+  let memberId = "";
+  let silentTicks = 0;
+  let hopeless = 0;
+  let left = false;
+
+  async function start(): Promise<void> {
+    const client = newClient(10_000);
+    const consumer = client.kafka.consumer(consumerSettings(group));
+    const mine = { client, consumer };
+    current = mine;
+    memberId = "";
+    silentTicks = 0;
+    const isCurrent = () => current === mine && !left;
+    consumer.on(consumer.events.FETCH, () => void (silentTicks = 0));
+    consumer.on(consumer.events.GROUP_JOIN, (event) => isCurrent() && joined(event));
+    consumer.on(consumer.events.CRASH, (event: ConsumerCrashEvent) => isCurrent() && void replace(event.payload.error));
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (isCurrent()) events.reached(payload.partition, Number(payload.lastOffset) + 1);
+    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumer.run({ autoCommit: false, eachBatch: async (payload) => void (isCurrent() && fetched(payload)) });
+    } catch (error) {
+      if (isCurrent()) void replace(error);
+    }
+  }
+
+  function joined({ payload }: ConsumerGroupJoinEvent): void {
+    const same = memberId === payload.memberId;
+    memberId = payload.memberId;
+    events.joined(payload.memberAssignment[topic] ?? [], same);
+  }
+
+  /** Nothing may be thrown here: kafkajs would end the consumer for good. */
+  function fetched(payload: EachBatchPayload): void {
+    commit = payload.commitOffsetsIfNecessary;
+    hopeless = 0;
+    try {
+      events.fetched(payload);
+    } catch (error) {
+      events.failed(error as Error);
+    }
+  }
+
+  async function replace(why: unknown): Promise<void> {
+    const { message, retriable } = rootOf(why);
+    const old = current!;
+    current = commit = undefined;
+    events.crashed();
+    void old.client.end(() => old.consumer.disconnect());
+    if (settingAtFault(why) || retriable === false) hopeless++;
+    if (hopeless >= HOPELESS) return events.failed(why as Error);
+    log.warn({ group, topic, error: message }, "the consumer has failed and is replaced");
+    await sleep(500 * (1 + hopeless));
+    if (!left) void start();
+  }
+
+  void start();
+  return {
+    seek: (partition, offset) => attempt(() => current?.consumer.seek({ topic, partition, offset: String(offset) })),
+    fetching(partition, on) {
+      const which = [{ topic, partitions: [partition] }];
+      attempt(() => (on ? current?.consumer.resume(which) : current?.consumer.pause(which)));
+    },
+    // The one of `EachBatchPayload` tries once; `consumer.commitOffsets` would try again in the next generation too,
+    // when the partition may be somebody else's.
+    async commit(offsets) {
+      const partitions = offsets.map((offset) => ({ ...offset, metadata: null }));
+      if (commit) await commit({ topics: [{ topic, partitions }] });
+      else if (current) await current.consumer.commitOffsets(partitions.map((offset) => ({ topic, ...offset })));
+      else throw new Error("not a member of the group");
+    },
+    tick() {
+      if (left || !current || ++silentTicks < SILENT_TICKS) return;
+      void replace(new Error(`no answer to a fetch in ${(SILENT_TICKS * TICK_MS) / 1_000} s`));
+    },
+    async leave() {
+      left = true;
+      if (current) await current.client.end(() => current!.consumer.disconnect());
+    },
+  };
+}
+
+function consumerSettings(groupId: string) {
+  return {
+    groupId,
+    allowAutoTopicCreation: false,
+    sessionTimeout: 30_000,
+    rebalanceTimeout: 60_000,
+    heartbeatInterval: 500,
+    // How soon partitions that were added are seen.
+    metadataMaxAge: 30_000,
+    // A partition that is resumed has to wait for the fetch under way.
+    maxWaitTimeInMs: 100,
+    maxBytesPerPartition: 1024 * 1024,
+    maxBytes: 8 * 1024 * 1024,
+    // It restarts with the connections that failed it; we replace it instead.
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8, restartOnFailure: () => Promise.resolve(false) },
+  };
+}
+
+/** kafkajs throws when the consumer is just not in the group; it will begin anew then. */
+function attempt(act: () => void): void {
+  try {
+    act();
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,139 @@
+import type { Logger } from "pino";
+import type { Config } from "../../config.ts";
+import type { Outgoing } from "../../bus.ts";
+import { asError, MetrobusError, TooLarge, UnknownTopic } from "../../errors.ts";
+import { isPromise, type Maybe } from "../../maybe.ts";
+import type { NewClient } from "./client.ts";
+import { isTooLarge, isUnknownTopic, refusal, typeOf } from "./failures.ts";
+import { persist } from "./persist.ts";
+import { bytesOf, place, type Chunk } from "./place.ts";
+import { producerConnection, type ProducerConnection } from "./producer.ts";
+import type { Topic, Topics } from "./topics.ts";
+
+/** Why records can't be sent, by record. */
+export type Faults = Map<Outgoing, MetrobusError>;
+
+export interface Sender {
+  /** Why the records can't be sent: the first of them that its topic does not take. */
+  fault(records: readonly Outgoing[], signal: AbortSignal): Maybe<MetrobusError | null>;
+  /**
+   * Resolves when all in-sync replicas have every record but those that Kafka refuses, which it returns. Tries until it
+   * works; rejects only with the signal's reason.
+   */
+  send(records: readonly Outgoing[], signal: AbortSignal): Promise<Faults>;
+  close(): Promise<void>;
+}
+
+export function createSender(newClient: NewClient, topics: Topics, config: Config, log: Logger): Sender {
+  const ordinary = producerConnection(newClient);
+  // Dead letters go by a producer of their own: what stops the other must not stop them.
+  const letters = producerConnection(newClient);
+  const producerOf = ({ topic }: { topic: string }) => (topic === config.deadLetterTopic ? letters : ordinary);
+
+  function fault(records: readonly Outgoing[], signal: AbortSignal): Maybe<MetrobusError | null> {
+    for (const record of records) {
+      const topic = topics.known(record.topic);
+      if (!topic) return faultOfUnknown(records, signal);
+      const tooLarge = sizeFault(record, topic);
+      if (tooLarge) return tooLarge;
+    }
+    return null;
+  }
+
+  async function faultOfUnknown(records: readonly Outgoing[], signal: AbortSignal): Promise<MetrobusError | null> {
+    for (const record of records) {
+      try {
+        const tooLarge = sizeFault(record, await findTopic(record.topic, signal));
+        if (tooLarge) return tooLarge;
+      } catch (error) {
+        signal.throwIfAborted();
+        return error as MetrobusError;
+      }
+    }
+    return null;
+  }
+
+  /** Throws only what no further attempt can heal. */
+  function findTopic(topic: string, signal: AbortSignal): Promise<Topic> {
+    const failed = (error: unknown) => {
+      if (error instanceof MetrobusError) throw error;
+    };
+    return persist(() => topics.find(topic), { what: `asking Kafka for topic "${topic}"`, log, signal, failed });
+  }
+
+  async function send(records: readonly Outgoing[], signal: AbortSignal): Promise<Faults> {
+    const faults: Faults = new Map();
+    const parts = [
+      records.filter((record) => producerOf(record) === ordinary),
+      records.filter((record) => producerOf(record) === letters),
+    ];
+    await Promise.all(parts.map((part) => sendPart(part, faults, signal)));
+    return faults;
+  }
+
+  async function sendPart(records: readonly Outgoing[], faults: Faults, signal: AbortSignal): Promise<void> {
+    if (records.length === 0) return;
+    // All were known when `fault` asked.
+    const gone = records.filter(({ topic }) => !topics.known(topic));
+    for (const record of gone) faults.set(record, new UnknownTopic(record.topic));
+    const rounds = place(gone.length === 0 ? records : records.filter((record) => !faults.has(record)), topics.known);
+    for (const round of rounds) await sendRound(producerOf(records[0]!), round, faults, signal);
+  }
+
+  async function sendRound(producer: ProducerConnection, round: readonly Chunk[], faults: Faults, signal: AbortSignal) {
+    const failed = async (error: unknown) => {
+      if (isTooLarge(error) || refusal(error, "")) throw error;
+      if (isUnknownTopic(error)) for (const { topic } of round) await stillThere(topic);
+    };
+    try {
+      await persist(() => producer.send(round), { what: "sending to Kafka", log, signal, failed });
+    } catch (error) {
+      signal.throwIfAborted();
+      const [first] = round;
+      const parts = halves(round);
+      const all = parts.length === 0 || (round.length === 1 && concernsTopic(error));
+      if (!all) for (const part of parts) await sendRound(producer, part, faults, signal);
+      else for (const record of first!.records) faults.set(record, await whyRefused(error, record));
+    }
+  }
+
+  async function stillThere(topic: string): Promise<void> {
+    await topics.refresh(topic).catch((error: unknown) => {
+      if (error instanceof MetrobusError) throw error;
+    });
+  }
+
+  async function whyRefused(error: unknown, record: Outgoing): Promise<MetrobusError> {
+    if (isTooLarge(error)) {
+      const topic = await topics.refresh(record.topic).catch(() => null);
+      return new TooLarge(record.topic, bytesOf(record), topic?.maxBytes ?? 0);
+    }
+    if (error instanceof MetrobusError) return error;
+    return refusal(error, record.topic) ?? new MetrobusError(asError(error).message);
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([ordinary.close(), letters.close()]);
+  }
+  return { fault, send, close };
+}
+
+/** The topic takes none of its records, so that there is no one to look for. */
+function concernsTopic(error: unknown): boolean {
+  return error instanceof UnknownTopic || typeOf(error) === "TOPIC_AUTHORIZATION_FAILED";
+}
+
+/** The fields alone, without any overhead: what is above the limit so is above it in any case; the broker judges the rest. */
+function sizeFault(record: Outgoing, { maxBytes }: Topic): TooLarge | null {
+  const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  return bytes > maxBytes ? new TooLarge(record.topic, bytes, maxBytes) : null;
+}
+
+/** What Kafka refuses is looked for by halving: first the chunks, then the records of the one chunk. */
+function halves(round: readonly Chunk[]): (readonly Chunk[])[] {
+  const [only] = round;
+  if (round.length > 1) return [round.slice(0, round.length >> 1), round.slice(round.length >> 1)];
+  if (!only || only.records.length < 2) return [];
+  const middle = only.records.length >> 1;
+  return [only.records.slice(0, middle), only.records.slice(middle)].map((records) => [{ ...only, records }]);
+}

@@ -1,0 +1,132 @@
+import type { Logger } from "pino";
+import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
+import { asError, Unavailable } from "../../errors.ts";
+import type { AdminConnection } from "./admin.ts";
+import { createAssignment } from "./assignment.ts";
+import type { NewClient } from "./client.ts";
+import { commitQueue } from "./commits.ts";
+import type { Lane, LaneHolder } from "./lane.ts";
+import { createMember, TICK_MS } from "./member.ts";
+import type { Sender } from "./sender.ts";
+
+export interface SubscribeSetting {
+  readonly options: ConsumeOptions;
+  readonly onBatch: (batch: Batch) => Promise<void>;
+  readonly newClient: NewClient;
+  readonly admin: AdminConnection;
+  readonly sender: Sender;
+  /** How long joining the group may take. */
+  readonly joinWithinMs: number;
+  readonly log: Logger;
+}
+
+/** Joins the group. Throws Unavailable, or what keeps it from joining for good. */
+export async function subscribe({
+  options,
+  onBatch,
+  newClient,
+  admin,
+  sender,
+  joinWithinMs,
+  log,
+}: SubscribeSetting): Promise<Subscription> {
+  const failed = Promise.withResolvers<Error>();
+  const joined = Promise.withResolvers<void>();
+  const idle = Promise.withResolvers<void>();
+  /** Lanes, lost ones too, with work under way. */
+  const busy = new Set<Lane>();
+  let open = true;
+  let ended: Promise<void> | undefined;
+
+  const holder: LaneHolder = {
+    onBatch,
+    sender,
+    commits: commitQueue({
+      lanes: () => assignment.lanes.values(),
+      commit: (offsets) => member.commit(offsets),
+      stopped: () => ended !== undefined,
+      log,
+    }),
+    open: () => open,
+    changed(lane) {
+      if (lane.idle) busy.delete(lane);
+      else busy.add(lane);
+      if (!open && busy.size === 0) idle.resolve();
+    },
+    fetching(lane, on) {
+      lane.paused = !on;
+      member.fetching(lane.partition, on);
+    },
+    fail,
+  };
+  const assignment = createAssignment({ options, admin, holder, member: () => member, log });
+  const member = createMember(
+    options.group,
+    options.topic,
+    newClient,
+    {
+      joined(partitions, sameMember) {
+        assignment.joined(partitions, sameMember);
+        joined.resolve();
+      },
+      fetched: assignment.fetched,
+      reached: assignment.reached,
+      crashed: () => assignment.loseAll("the connection to the group was lost"),
+      failed: fail,
+    },
+    log,
+  );
+  const ticking = setInterval(() => {
+    member.tick();
+    void assignment.refresh().catch(() => undefined);
+  }, TICK_MS).unref();
+
+  function fail(error: Error): void {
+    open = false;
+    failed.resolve(error);
+    joined.reject(error);
+    void end("the subscription has failed");
+  }
+
+  function end(why: string): Promise<void> {
+    clearInterval(ticking);
+    assignment.loseAll(why);
+    return (ended ??= member.leave());
+  }
+
+  try {
+    await within(joinWithinMs, joined.promise, `group "${options.group}" could not be joined`);
+  } catch (error) {
+    fail(asError(error));
+    throw error;
+  }
+  return {
+    lanes: () => [...assignment.lanes.values()].filter(({ done }) => done >= 0).map((lane) => lane.state()),
+    failed: failed.promise,
+    async stop(deadline, work) {
+      open = false;
+      if (busy.size === 0) idle.resolve();
+      await until(deadline, Promise.all([idle.promise, work]));
+      await end("the subscription has ended");
+    },
+  };
+}
+
+async function until(deadline: number, done: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
+  await Promise.race([done, late.promise]);
+  clearTimeout(timer);
+}
+
+async function within(ms: number, done: Promise<void>, what: string): Promise<void> {
+  let over = true;
+  await until(
+    Date.now() + ms,
+    done.then(() => (over = false)),
+  );
+  if (over)
+    throw new Unavailable(
+      `${what} within ${ms / 1_000} s: look at the broker's log, or wait longer with METROBUS_CONNECT_TIMEOUT`,
+    );
+}

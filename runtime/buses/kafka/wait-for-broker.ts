@@ -1,0 +1,46 @@
+import type { Logger } from "pino";
+import type { Config } from "../../config.ts";
+import { Unavailable } from "../../errors.ts";
+import { backoffMs, pause } from "../../maybe.ts";
+import type { AdminConnection } from "./admin.ts";
+import { rootOf, settingAtFault } from "./failures.ts";
+
+const never = new AbortController().signal;
+const REMIND_MS = 10_000;
+
+/**
+ * Resolves when a broker answers. Throws ConfigError at once when a setting is to blame, and Unavailable when
+ * `connectTimeoutMs` is over.
+ */
+export async function waitForBroker(config: Config, admin: AdminConnection, log: Logger): Promise<void> {
+  const began = Date.now();
+  const brokers = config.kafka.brokers.join(", ");
+  let reminded = 0;
+  for (let failures = 1; ; failures++) {
+    try {
+      await admin.use((open) => open.describeCluster());
+      if (failures > 1) log.info({ brokers }, "Kafka is there");
+      return;
+    } catch (error) {
+      const fault = settingAtFault(error);
+      if (fault) throw fault;
+      const why = explain(error, config);
+      if (Date.now() - began >= config.connectTimeoutMs) throw new Unavailable(giveUp(brokers, why, config), error);
+      if (Date.now() - reminded >= REMIND_MS) log.warn({ brokers, why }, "waiting for Kafka");
+      if (Date.now() - reminded >= REMIND_MS) reminded = Date.now();
+      await pause(200 + backoffMs(failures, 200, 2_000), never);
+    }
+  }
+}
+
+/** A broker that expects TLS or a log-in only hangs up on whoever comes without. */
+function explain(error: unknown, { kafka: { ssl, sasl } }: Config): string {
+  const { message } = rootOf(error);
+  const hungUp = /closed connection|ECONNRESET|disconnected|socket hang up|before secure TLS|timed out/i.test(message);
+  const protocol = `${sasl ? "SASL_" : ""}${ssl ? "SSL" : sasl ? "PLAINTEXT" : ""}` || "PLAINTEXT";
+  return hungUp ? `${message}; does security_protocol=${protocol} fit this port?` : message;
+}
+
+function giveUp(brokers: string, why: string, { connectTimeoutMs }: Config): string {
+  return `Kafka at ${brokers} did not answer within ${connectTimeoutMs / 1_000} s (last error: ${why}): start it, correct KAFKA_BROKERS (or KAFKA_HOST and KAFKA_PORT), or wait longer with METROBUS_CONNECT_TIMEOUT`;
+}
