@@ -39,7 +39,6 @@ const table: [file: string, specifier: string, allowed: boolean][] = [
   ["stops/log.ts", "metrobus", true],
   ["stops/log.ts", "./elastic.ts", true],
   ["stops/log.ts", "../runtime/hop.ts", false],
-  ["stops/log.ts", "./whitelist.ts", true],
   ["busdriver/busdriver.ts", "../stops/log.ts", false],
   ["data-gen/pusher.ts", "kafkajs", false],
   ["web-status/app.ts", "express", true],
