@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
-import { loadConfig } from "./config.ts";
+import type { AddressInfo } from "node:net";
+import { loadConfig, type Config } from "./config.ts";
 import { asError, ConfigError, MetrobusError } from "./errors.ts";
 import { serveHealth } from "./health.ts";
 import { createLogger, type Logger } from "./logger.ts";
@@ -17,11 +18,13 @@ let oneFailed = Promise.withResolvers<void>();
  */
 export async function runStop(stop: MetroStop<never>): Promise<void> {
   running.add(stop);
+  // Neither a signal handler nor the memory bus keeps a process alive.
+  const alive = setInterval(() => undefined, 2 ** 30);
   const over = Promise.race([untilSignal(), oneFailed.promise]);
   try {
     const config = loadConfig();
     if (config.healthPort !== null) {
-      await (healthServer ??= serveHealth(config.healthPort, () => [...running].map((each) => each.health())));
+      await (healthServer ??= openHealth(config));
     }
     const started = stop.start().then(() => stop.failed);
     const failure = await Promise.race([started, over.then(() => undefined)]);
@@ -32,7 +35,15 @@ export async function runStop(stop: MetroStop<never>): Promise<void> {
   }
   await stop.stop();
   running.delete(stop);
+  clearInterval(alive);
   if (running.size === 0) await ended();
+}
+
+async function openHealth(config: Config): Promise<Server> {
+  const server = await serveHealth(config.healthPort!, () => [...running].map((each) => each.health()));
+  const { port } = server.address() as AddressInfo;
+  createLogger(config).info({ health: `http://localhost:${port}` }, "health is served under /healthz and /readyz");
+  return server;
 }
 
 async function ended(): Promise<void> {

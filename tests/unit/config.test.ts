@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { loadConfig, settings, type Settings } from "../../runtime/config.ts";
+import { ConfigError } from "../../runtime/errors.ts";
+
+const faultsOf = (environment: Record<string, string>, overrides: Settings = {}): readonly string[] => {
+  try {
+    loadConfig(overrides, environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+};
+
+describe("the configuration", () => {
+  test("has its defaults, and what is empty counts as not set", () => {
+    expect(loadConfig({}, { KAFKA_PORT: "" })).toMatchObject({
+      bus: "kafka",
+      kafka: { brokers: ["localhost:9092"], ssl: false, sasl: null },
+      stats: "redis",
+      redis: { url: "redis://localhost:6379" },
+      consumerGroup: "metrobus",
+      deadLetterTopic: "Error",
+      maxHops: 64,
+      attempts: 3,
+      timeLimitMs: 30_000,
+      shutdownTimeoutMs: 8_000,
+    });
+    expect(loadConfig({ METROBUS_BUS: "memory" }, {}).stats).toBe("memory");
+  });
+
+  test("of the code goes before that of the environment, and is frozen", () => {
+    const config = loadConfig({ CONSUMER_GROUP: "mine" }, { CONSUMER_GROUP: "theirs" });
+    expect(config.consumerGroup).toBe("mine");
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("tells all its faults at once, quoting each value", () => {
+    const faults = faultsOf({
+      KAFKA_PORT: "tcp://10.0.0.1:9092",
+      METROBUS_START: "newest",
+      SHUTDOWN_TIMEOUT: "8",
+      METROBUS_BUZ: "x",
+    });
+    expect(faults).toHaveLength(4);
+    for (const words of [
+      'KAFKA_PORT="tcp://10.0.0.1:9092"',
+      'METROBUS_START="newest"',
+      'SHUTDOWN_TIMEOUT="8"',
+      "METROBUS_BUZ",
+    ]) {
+      expect(faults.join("\n")).toContain(words);
+    }
+  });
+
+  test.each([
+    [{ sasl_username: "u" }, "sasl_username"],
+    [
+      {
+        ssl_ca_location: "/dev/null",
+        security_protocol: "SASL_PLAINTEXT",
+        sasl_mechanisms: "PLAIN",
+        sasl_username: "u",
+        sasl_password: "p",
+      },
+      "ssl_ca_location",
+    ],
+    [{ KAFKA_BROKERS: "a:1", KAFKA_HOST: "b" }, "KAFKA_HOST"],
+    [{ REDIS_URL: "redis://a", REDIS_PORT: "1" }, "REDIS_PORT"],
+    [{ redis_ca_location: "/dev/null" }, "redis_ca_location"],
+    [{ ELASTIC_PORT: "9200" }, "ELASTIC_PORT"],
+  ])("%j would be ignored in part, and is an error that names it", (environment, name) => {
+    expect(faultsOf(environment).join("\n")).toContain(`${name} is set but would be ignored`);
+  });
+
+  test("of a log-in that is not complete names what is missing, and no secret", () => {
+    const faults = faultsOf({
+      security_protocol: "SASL_SSL",
+      sasl_password: "hunter2",
+      REDIS_URL: "http://u:hunter3@h",
+    }).join("\n");
+    expect(faults).toContain("sasl_mechanisms is missing");
+    expect(faults).toContain("sasl_username is missing");
+    expect(faults).not.toContain("hunter");
+  });
+
+  test("with a certificate file that is none says which and why", () => {
+    const faults = faultsOf({
+      security_protocol: "SSL",
+      ssl_ca_location: "/no/such/ca.pem",
+      ssl_certificate_location: "/dev/null",
+    });
+    expect(faults.join("\n")).toMatch(/ssl_ca_location="\/no\/such\/ca.pem".*ENOENT/);
+    expect(faults.join("\n")).toMatch(/ssl_certificate_location="\/dev\/null".*PEM/);
+    expect(faults.join("\n")).toContain("go together");
+  });
+
+  test("leaves alone what Kubernetes sets for a service named metrobus-…", () => {
+    expect(faultsOf({ METROBUS_WEB_SERVICE_HOST: "10.0.0.1", METROBUS_WEB_PORT_80_TCP: "tcp://10.0.0.1:80" })).toEqual(
+      [],
+    );
+  });
+
+  test("stands whole in docs/configuration.md", () => {
+    const page = readFileSync("docs/configuration.md", "utf8");
+    const rows = Object.entries(settings).map(
+      ([name, { fallback, doc }]) => `| \`${name}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${doc} |`,
+    );
+    expect(page.split("\n").filter((line) => line.startsWith("| `"))).toEqual(rows);
+  });
+});
