@@ -1,18 +1,25 @@
 import { createRequire } from "node:module";
 
 /**
- * Two repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
+ * Three repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
  *
  * - Its request queue sets a timer of 1 ms over and over on every connection, for ever, with a negative time-out that
  *   Node 24 warns of (upstream #1751, #1768): the timer is set only while requests wait.
  * - It folds record headers into an object, which loses the order of those that occur twice, and breaks on names such
  *   as "constructor": the pairs as they were read are kept beside that object.
+ * - When one partition of a request fails, it throws away which others were written: they are kept with the error, so that
+ *   only what failed is sent again.
  */
 
 const inside = createRequire(import.meta.url);
+const written = Symbol("metrobus: what a failed request has written");
 const asRead = Symbol("metrobus: header pairs as they were read");
 
 type Pair = { key: string; value: Buffer | null };
+
+interface Produced {
+  topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[];
+}
 
 interface RequestQueue {
   pending: unknown[];
@@ -29,6 +36,12 @@ interface Decoder {
 /** The header pairs of a record in their order, a name as often as it occurs. */
 export function headerPairs(headers: object | undefined): readonly Pair[] | undefined {
   return (headers as { [asRead]?: Pair[] } | undefined)?.[asRead];
+}
+
+/** Whether a request that failed with this error, kafkajs's own and not one around it, has written to the partition. */
+export function wasWritten(error: object, topic: string, partition: number): boolean {
+  const answers = (error as { [written]?: Produced })[written]?.topics.find(({ topicName }) => topicName === topic);
+  return answers?.partitions.some((answer) => answer.partition === partition && answer.errorCode === 0) ?? false;
 }
 
 const { prototype: queue } = inside("kafkajs/src/network/requestQueue/index.js") as { prototype: RequestQueue };
@@ -53,3 +66,12 @@ decoder.readVarIntArray = function (reader) {
     Object.assign(Array.prototype.reduce.apply(pairs, args) as unknown as object, { [asRead]: pairs });
   return Object.assign(pairs, { reduce }) as unknown as Pair[];
 };
+
+const response = inside("kafkajs/src/protocol/requests/produce/v7/response.js") as {
+  parse(produced: Produced): Promise<Produced>;
+};
+const { parse } = response;
+response.parse = (produced) =>
+  parse(produced).catch((error: Error) => {
+    throw Object.assign(error, { [written]: produced });
+  });

@@ -1,11 +1,20 @@
 import type { Producer } from "kafkajs";
+import { wasWritten } from "./client-repairs.ts";
 import type { Client, NewClient } from "./client.ts";
+import { rootOf } from "./failures.ts";
 import { topicMessages, type Chunk } from "./place.ts";
 
 export interface ProducerConnection {
   /** One attempt. Resolves when all in-sync replicas have every record; else rejects, and some may have been written. */
   send(chunks: readonly Chunk[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Those of the chunks that an attempt which failed with this error has not written for sure. */
+export function unwritten(chunks: readonly Chunk[], error: unknown): readonly Chunk[] {
+  const root = rootOf(error);
+  const rest = chunks.filter(({ topic, partition }) => !wasWritten(root, topic, partition));
+  return rest.length > 0 ? rest : chunks;
 }
 
 interface Open {

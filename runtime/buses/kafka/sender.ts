@@ -7,7 +7,7 @@ import type { NewClient } from "./client.ts";
 import { isTooLarge, isUnknownTopic, refusal, typeOf } from "./failures.ts";
 import { persist } from "./persist.ts";
 import { bytesOf, place, type Chunk } from "./place.ts";
-import { producerConnection, type ProducerConnection } from "./producer.ts";
+import { producerConnection, unwritten, type ProducerConnection } from "./producer.ts";
 import type { Topic, Topics } from "./topics.ts";
 
 /** Why records can't be sent, by record. */
@@ -81,17 +81,19 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
   }
 
   async function sendRound(producer: ProducerConnection, round: readonly Chunk[], faults: Faults, signal: AbortSignal) {
+    let rest = round;
     const failed = async (error: unknown) => {
+      rest = unwritten(rest, error);
       if (isTooLarge(error) || refusal(error, "")) throw error;
-      if (isUnknownTopic(error)) for (const { topic } of round) await stillThere(topic);
+      if (isUnknownTopic(error)) for (const { topic } of rest) await stillThere(topic);
     };
     try {
-      await persist(() => producer.send(round), { what: "sending to Kafka", log, signal, failed });
+      await persist(() => producer.send(rest), { what: "sending to Kafka", log, signal, failed });
     } catch (error) {
       signal.throwIfAborted();
-      const [first] = round;
-      const parts = halves(round);
-      const all = parts.length === 0 || (round.length === 1 && concernsTopic(error));
+      const [first] = rest;
+      const parts = halves(rest);
+      const all = parts.length === 0 || (rest.length === 1 && concernsTopic(error));
       if (!all) for (const part of parts) await sendRound(producer, part, faults, signal);
       else for (const record of first!.records) faults.set(record, await whyRefused(error, record));
     }
