@@ -1,12 +1,14 @@
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
-import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import kafkajs from "kafkajs";
 import { decompressFrame } from "lz4-napi";
 import { uncompress } from "snappy";
 import { MetrobusError } from "../../errors.ts";
 
 /** A batch of records may be this large once unpacked; a small one that unpacks to more is an attack, or as bad as one. */
 const MOST_BYTES = 256 * 1024 * 1024;
+// Node finds only some of the names that this CommonJS package exports.
+const { CompressionCodecs, CompressionTypes } = kafkajs;
 const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_HEADER = 16;
 

@@ -1,4 +1,4 @@
-import { ConfigResourceTypes } from "kafkajs";
+import kafkajs from "kafkajs";
 import type { Config } from "../../config.ts";
 import type { TopicSpec } from "../../bus.ts";
 import { ConfigError, UnknownTopic } from "../../errors.ts";
@@ -99,7 +99,7 @@ async function describe(admin: AdminConnection, topic: string): Promise<Topic | 
       if (!partitions) return new UnknownTopic(topic);
       const maxBytes = await open
         .describeConfigs({
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ["max.message.bytes"] }],
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ["max.message.bytes"] }],
           includeSynonyms: false,
         })
         .then(({ resources }) => Number(resources[0]?.configEntries[0]?.configValue) || DEFAULT_MAX_BYTES)
