@@ -55,7 +55,7 @@ function notFound(request: Request): Reply {
 function failed(request: Request, error: unknown): Reply {
   const status = (error as { status?: number }).status;
   if (status && status >= 400 && status < 500)
-    return problem(request, status, "Bad request", "The address can't be read.");
+    return problem(request, status, "Bad request", "The server can't answer a request such as this.");
   return problem(
     request,
     500,

@@ -64,6 +64,7 @@ export function live(render: () => Promise<string>, options: LiveOptions = {}): 
     close: () => {
       closed.abort();
       for (const viewer of viewers.keys()) viewer.push(null);
+      viewers.clear();
     },
   };
 }

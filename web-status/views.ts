@@ -5,7 +5,7 @@ import type { present } from "./present.ts";
 
 type Numbers = ReturnType<typeof present>;
 
-function view<Shown extends object>(name: string): (shown: Shown) => string {
+function view(name: string): (shown: object) => string {
   const filename = join(import.meta.dirname, "views", `${name}.ejs`);
   const render = ejs.compile(readFileSync(filename, "utf8"), {
     filename,
@@ -18,8 +18,8 @@ function view<Shown extends object>(name: string): (shown: Shown) => string {
 }
 
 /** The whole page. It includes `numbers`. */
-export const page = view<Numbers>("page");
+export const page: (shown: Numbers) => string = view("page");
 /** The part that changes: the same for the first paint and for every update. */
-export const numbers = view<Numbers>("numbers");
+export const numbers: (shown: Numbers) => string = view("numbers");
 /** A page with only something to say. */
-export const message = view<{ title: string; text: string }>("message");
+export const message: (shown: { title: string; text: string }) => string = view("message");
