@@ -71,7 +71,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   constructor(topic: string, callback: StopCallback<In>, options: StopOptions<In> = {}) {
     this.topic = topic;
     this.callback = callback;
-    this.#options = options as never;
+    this.#options = options;
     this.failed = this.#failure.promise;
   }
 

@@ -151,7 +151,7 @@ describe("the route", () => {
     await bus.metro.create(["B", "C"]);
     await bus.stop(
       "A",
-      (message: object, { route, attempt, fork }) => {
+      (message: object, { route, attempt }) => {
         expect(route.ahead).toEqual(["B"]);
         route.replace(["C", "B"]);
         if (attempt === 1) throw new Error("once");
@@ -252,7 +252,11 @@ describe("a failing callback", () => {
     await bus.stop(
       "A",
       (_message, { signal }) =>
-        new Promise<never>(() => signal.addEventListener("abort", () => (reason = signal.reason))),
+        new Promise<never>(() =>
+          signal.addEventListener("abort", () => {
+            reason = signal.reason;
+          }),
+        ),
       { timeLimit: 5, retries: { attempts: 1 } },
     );
     await bus.metro.send("A", 1, { route: [] });
@@ -317,7 +321,7 @@ describe("a schema", () => {
     async (_name, schema) => {
       await using bus = await line();
       await bus.metro.create(["B"]);
-      await bus.stop("A", (message: { n: number }) => message, { schema: schema as never });
+      await bus.stop("A", (message: { n: number }) => message, { schema });
       await bus.metro.send("A", shape, { route: ["B"] });
       await bus.metro.send("A", { n: "five" }, { route: ["B"] });
       expect(json((await bus.records("B", 1))[0]!)["payload"]).toEqual({ n: 10 });
@@ -398,9 +402,16 @@ describe("a stop that is stopped", () => {
   test("gives up a backoff, and the message comes again", async () => {
     await using bus = await line();
     const failed = Promise.withResolvers<void>();
-    const stop = await bus.stop("A", () => (failed.resolve(), Promise.reject(new Error("not yet"))), {
-      retries: { baseMs: 1e9, capMs: 1e9 },
-    });
+    const stop = await bus.stop(
+      "A",
+      () => {
+        failed.resolve();
+        throw new Error("not yet");
+      },
+      {
+        retries: { baseMs: 1e9, capMs: 1e9 },
+      },
+    );
     await bus.metro.send("A", 1, { route: [] });
     await failed.promise;
     await stop.stop();
