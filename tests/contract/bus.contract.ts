@@ -141,7 +141,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
             })),
           ),
         );
-        await eventually(async () => (await position(group, topic)) === 3n);
+        await eventually(async () => (await position(group, topic)) >= 3n);
         expect((await everything(bus, next)).map(text)).toEqual(["1", "2", "2"]);
       });
 
@@ -240,9 +240,9 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         const { batches, records } = await join(bus, { topic, group }, async () => undefined);
         await sendNumbers(topic, 0, 1);
-        await eventually(() => records.length === 1);
+        await eventually(() => records.length >= 1);
         await sendNumbers(topic, 1, 2);
-        await eventually(() => records.length === 2);
+        await eventually(() => records.length >= 2);
         expect(await position(group, topic)).toBe(0n);
         await Promise.all(batches.map(settleAll));
         expect(await position(group, topic)).toBe(2n);
@@ -288,7 +288,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const { subscription } = await join(bus, { topic, group }, () => Promise.reject(broken));
         expect(await subscription.failed).toBe(broken);
         const { records } = await join(bus, { topic, group });
-        await eventually(() => records.length === 1);
+        await eventually(() => records.length >= 1);
       });
     });
 
@@ -302,7 +302,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
           await settleAll(batch);
         });
         await sendNumbers(topic, 0, 1);
-        await eventually(() => batches.length === 1);
+        await eventually(() => batches.length >= 1);
         await sendNumbers(topic, 1, 2);
         let stopped = false;
         const stopping = subscription.stop(Date.now() + 60_000).then(() => (stopped = true));
@@ -320,7 +320,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         const { batches, subscription } = await join(bus, { topic, group }, async () => undefined);
         await sendNumbers(topic, 0, 1);
-        await eventually(() => batches.length === 1);
+        await eventually(() => batches.length >= 1);
         const work = new Promise(setImmediate).then(() => settleAll(batches[0]!));
         await subscription.stop(Date.now() + 60_000, work);
         expect(await position(group, topic)).toBe(1n);
@@ -375,7 +375,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await bus.send(keysOfLanes(2).map((key) => message(topic, key, key)));
         const first = await join(bus, { topic, group }, hang);
-        await eventually(() => first.records.length === 2);
+        await eventually(() => first.records.length >= 2);
         const second = await join(other, { topic, group });
         await eventually(() => second.records.length > 0);
         const { lane } = second.records[0]!;
@@ -414,7 +414,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await sendNumbers(topic, 0, 2);
         const first = await join(bus, { topic, group });
-        await eventually(async () => (await position(group, topic)) === 2n);
+        await eventually(async () => (await position(group, topic)) >= 2n);
         await first.subscription.stop(Date.now() + 10_000);
         await sendNumbers(topic, 2, 4);
         const second = await join(other, { topic, group, start: "latest" });
@@ -480,7 +480,7 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const { records } = await join(bus, { topic, group }, async (batch) => {
           if (batch.records[0]!.lane === "1") await settleAll(batch);
         });
-        await eventually(async () => records.length === 3 && (await position(group, topic)) === 2n);
+        await eventually(async () => records.length >= 3 && (await position(group, topic)) >= 2n);
         expect(await bus.state(group, topic)).toEqual([
           { lane: "0", low: 0n, position: 0n, end: 1n },
           { lane: "1", low: 0n, position: 2n, end: 2n },
