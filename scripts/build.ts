@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
+const KEPT = ["name", "version", "description", "keywords", "license", "type", "engines", "dependencies"];
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync(
@@ -21,17 +22,10 @@ console.log("dist/ is built: `npm pack ./dist` makes the package");
 
 /** The repository's package.json without what is for developers only, pointing at the built files. */
 function manifest(): object {
-  const { name, version, description, license, type, engines, dependencies } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8"),
-  ) as Record<string, unknown>;
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, unknown>;
   return {
-    ...{ name, version, description, license, type },
-    keywords: ["kafka", "message-bus", "microservices", "routing-slip", "dead-letter"],
-    exports: {
-      ".": { types: "./runtime/index.d.ts", default: "./runtime/index.js" },
-      "./package.json": "./package.json",
-    },
+    ...Object.fromEntries(KEPT.map((field) => [field, own[field]])),
+    exports: { ".": { types: "./runtime/index.d.ts", default: "./runtime/index.js" } },
     bin: { metrobus: "runtime/cli.js" },
-    ...{ engines, dependencies },
   };
 }

@@ -64,7 +64,7 @@ describe.skipIf(!found)("docker compose (needs Docker with compose)", () => {
       const lines = (await kafka("consumer-groups", "--describe", "--members", "--group", "metrobus.WhiteList"))
         .split("\n")
         .filter((line) => line.startsWith("metrobus.WhiteList "));
-      expect(lines.map((line) => Number(line.trim().split(/\s+/).at(-1))).sort()).toEqual([1, 1, 2]);
+      expect(lines.map((line) => Number(line.trim().split(/\s+/).at(-1))).toSorted((a, b) => a - b)).toEqual([1, 1, 2]);
     }, WITHIN);
     await vi.waitFor(async () => {
       const pushers = await Promise.all((await pipeline.ids("pusher")).map(pipeline.inspect));
