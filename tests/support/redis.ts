@@ -1,6 +1,10 @@
 import { GenericContainer, Wait } from "testcontainers";
 import { docker, freePort } from "./docker.ts";
 
+const PERSISTENT = "--protected-mode no --appendonly yes --appendfsync always".split(" ");
+const TLS =
+  "--port 0 --tls-port 6379 --tls-cert-file /tls/cert.pem --tls-key-file /tls/key.pem --tls-auth-clients no".split(" ");
+
 export interface RedisServer {
   /** The same after it was started again. */
   readonly url: string;
@@ -13,17 +17,25 @@ export interface RedisServer {
   remove(): Promise<void>;
 }
 
-/** Starts a Redis of its own, for tests that stop it. */
-export async function startRedis(): Promise<RedisServer> {
+/** Starts a Redis of its own: for tests that stop it, or with TLS and a password for those that log in. */
+export async function startRedis(secured?: { cert: string; key: string; password: string }): Promise<RedisServer> {
   const port = await freePort();
   const container = await new GenericContainer("redis:8")
-    .withCommand(["redis-server", "--protected-mode", "no", "--appendonly", "yes", "--appendfsync", "always"])
+    .withCommand(["redis-server", ...PERSISTENT, ...(secured ? [...TLS, "--requirepass", secured.password] : [])])
+    .withCopyContentToContainer(
+      secured
+        ? [
+            { content: secured.cert, target: "/tls/cert.pem", mode: 0o644 },
+            { content: secured.key, target: "/tls/key.pem", mode: 0o644 },
+          ]
+        : [],
+    )
     .withExposedPorts({ container: 6379, host: port })
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start();
   const id = container.getId();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${secured ? `rediss://:${secured.password}@` : "redis://"}127.0.0.1:${port}`,
     stop: async () => void (await docker("stop", id)),
     start: async () => void (await docker("start", id)),
     hang: async () => void (await docker("pause", id)),
