@@ -150,6 +150,11 @@ export const settings = {
     fallback: "60s",
     doc: "How long start-up waits for the broker before it gives up.",
   },
+  METROBUS_SESSION_TIMEOUT: {
+    schema: duration,
+    fallback: "30s",
+    doc: "How long a process may be silent before its partitions are given to others (Kafka's session time-out).",
+  },
   SHUTDOWN_TIMEOUT: {
     schema: duration,
     fallback: "8s",
@@ -213,6 +218,7 @@ export interface Config {
   readonly timeLimitMs: number;
   readonly envelope: "payload" | "body";
   readonly connectTimeoutMs: number;
+  readonly sessionTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly healthPort: number | null;
   readonly logLevel: string;
@@ -271,6 +277,7 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     timeLimitMs: values.METROBUS_TIME_LIMIT!,
     envelope: values.METROBUS_ENVELOPE!,
     connectTimeoutMs: values.METROBUS_CONNECT_TIMEOUT!,
+    sessionTimeoutMs: values.METROBUS_SESSION_TIMEOUT!,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT!,
     healthPort: values.HEALTH_PORT ?? null,
     logLevel: values.LOG_LEVEL!,

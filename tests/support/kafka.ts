@@ -53,6 +53,8 @@ function environment(port: number, protocol: string): Record<string, string> {
     KAFKA_CONTROLLER_QUORUM_VOTERS: "1@localhost:29093",
     KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false",
     KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: "0",
+    // Tests that kill a member don't wait for the usual time-outs.
+    KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS: "1000",
     KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: "1",
     KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: "5",
     KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: "1",

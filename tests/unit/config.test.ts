@@ -25,6 +25,7 @@ describe("the configuration", () => {
       maxHops: 64,
       attempts: 3,
       timeLimitMs: 30_000,
+      sessionTimeoutMs: 30_000,
       shutdownTimeoutMs: 8_000,
     });
     expect(loadConfig({ METROBUS_BUS: "memory" }, {}).stats).toBe("memory");

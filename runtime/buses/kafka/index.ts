@@ -74,8 +74,9 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
       if (other !== topic) throw twoTopics(group, other, topic);
       groups.set(group, topic);
       await ask(`asking for group "${group}"`, () => checkGroup(admin, group, topic));
-      const joinWithinMs = config.connectTimeoutMs;
-      const subscription = await subscribe({ options, onBatch, newClient, admin, sender, joinWithinMs, log });
+      const { connectTimeoutMs: joinWithinMs, sessionTimeoutMs } = config;
+      const setting = { newClient, admin, sender, joinWithinMs, sessionTimeoutMs, log };
+      const subscription = await subscribe({ options, onBatch, ...setting });
       subscriptions.add(subscription);
       return subscription;
     },

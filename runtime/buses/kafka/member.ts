@@ -38,6 +38,7 @@ const HOPELESS = 5;
 export function createMember(
   group: string,
   topic: string,
+  sessionTimeout: number,
   newClient: NewClient,
   events: MemberEvents,
   log: Logger,
@@ -51,7 +52,7 @@ export function createMember(
 
   async function start(): Promise<void> {
     const client = newClient(10_000);
-    const consumer = client.kafka.consumer(consumerSettings(group));
+    const consumer = client.kafka.consumer(consumerSettings(group, sessionTimeout));
     const mine = { client, consumer };
     current = mine;
     memberId = "";
@@ -128,15 +129,15 @@ export function createMember(
   };
 }
 
-function consumerSettings(groupId: string) {
+function consumerSettings(groupId: string, sessionTimeout: number) {
   return {
     groupId,
     allowAutoTopicCreation: false,
-    sessionTimeout: 30_000,
-    rebalanceTimeout: 60_000,
+    sessionTimeout,
+    rebalanceTimeout: Math.max(60_000, sessionTimeout),
     heartbeatInterval: 500,
     // How soon partitions that were added are seen.
-    metadataMaxAge: 30_000,
+    metadataMaxAge: 10_000,
     // A partition that is resumed has to wait for the fetch under way.
     maxWaitTimeInMs: 100,
     maxBytesPerPartition: 1024 * 1024,

@@ -17,6 +17,7 @@ export interface SubscribeSetting {
   readonly sender: Sender;
   /** How long joining the group may take. */
   readonly joinWithinMs: number;
+  readonly sessionTimeoutMs: number;
   readonly log: Logger;
 }
 
@@ -28,6 +29,7 @@ export async function subscribe({
   admin,
   sender,
   joinWithinMs,
+  sessionTimeoutMs,
   log,
 }: SubscribeSetting): Promise<Subscription> {
   const failed = Promise.withResolvers<Error>();
@@ -63,6 +65,7 @@ export async function subscribe({
   const member = createMember(
     options.group,
     options.topic,
+    sessionTimeoutMs,
     newClient,
     {
       joined(partitions, sameMember) {
