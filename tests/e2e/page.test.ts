@@ -1,0 +1,238 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { memoryStats } from "../../runtime/stats-stores/memory.ts";
+import type { Count, StatsStore } from "../../runtime/stats-store.ts";
+import { startWeb, type Web } from "../../web-status/server.ts";
+import { launchChromium } from "../support/chromium.ts";
+import { freePort, hasDocker } from "../support/docker.ts";
+import { eventually } from "../support/probe.ts";
+import { startRedis } from "../support/redis.ts";
+
+const browser = await launchChromium();
+const docker = await hasDocker();
+const looks = [400, 1400].flatMap((width) => (["light", "dark"] as const).map((theme) => ({ width, theme })));
+const HOSTILE = `<script>alert("1")</script>'"&amp;`;
+
+afterAll(() => browser?.close());
+
+let sequence = 0;
+function write(stats: StatsStore, stop: string, counts: readonly Count[], gaps = 0): Promise<void> {
+  const times = { worked: { 30: 90, 44: 10 }, waited: { 50: 100 } };
+  const stops = [{ stop, counts, ...times, lastSeen: Date.now(), gaps }];
+  return stats.write({ instance: "test", sequence: ++sequence, at: Date.now(), stops });
+}
+
+async function writeDemo(stats: StatsStore): Promise<void> {
+  const count = (outcome: Count["outcome"], detail: string, times: number) => ({ outcome, detail, count: times });
+  await write(stats, "Log", [count("arrived", "", 166)]);
+  await write(stats, "WhiteList", [count("forwarded", "Log", 166), count("dropped", "not on the white list", 167)], 12);
+  await write(stats, "AddEmail", [count("forwarded", "WhiteList", 333), count("dropped", "no such account", 667)]);
+  await write(stats, "Source", [count("forwarded", "AddEmail", 1_000), count("dead", 'unknown type "XYZ"', 3)]);
+}
+
+async function writeHostile(stats: StatsStore): Promise<void> {
+  const reasons = [
+    "x".repeat(1_000),
+    "\u202egnol si siht",
+    "🚌🚇",
+    HOSTILE,
+    "</bdi></li>",
+    ...Array.from({ length: 20 }, (_, n) => `reason ${n}`),
+  ];
+  const counts = reasons.map((detail, n) => ({ outcome: "dropped" as const, detail, count: 10 ** 11 - n }));
+  for (const name of [HOSTILE, "y".repeat(1_000), "\u202ertl \u2066", "🚌"]) await write(stats, name, counts);
+}
+
+describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_PATH)", () => {
+  let stats: StatsStore;
+  let web: Web;
+  let complaints: string[];
+
+  beforeEach(async () => {
+    stats = memoryStats();
+    web = await startWeb({ settings: { PORT: "0", LOG_LEVEL: "silent" }, stats });
+    complaints = [];
+  });
+  afterEach(async () => {
+    await web.close();
+    expect(complaints).toEqual([]);
+  });
+
+  async function openPage(url = web.url, options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser!.newContext(options);
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    page.on("console", (entry) => ["error", "warning"].includes(entry.type()) && complaints.push(entry.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.goto(url);
+    return page;
+  }
+
+  const stop = (page: Page, name: string) =>
+    page.locator(".stop").filter({ has: page.getByRole("heading", { name, level: 2, exact: true }) });
+  const live = (page: Page) => page.locator("#connection").getByText("Live").waitFor();
+
+  const states = {
+    demo: writeDemo,
+    empty: async () => undefined,
+    hostile: writeHostile,
+    down: async (store: StatsStore) => {
+      store.read = () => Promise.reject(new Error("down"));
+    },
+  };
+  describe.for(Object.entries(states))("with the state %s", ([state, prepare]) => {
+    test.for(looks)("$width px, $theme: nothing for axe to find, nothing beyond the edge", async ({ width, theme }) => {
+      await prepare(stats);
+      const page = await openPage(web.url, {
+        viewport: { width, height: 900 },
+        colorScheme: theme,
+        reducedMotion: "reduce",
+      });
+      await page.locator("#connection[data-state=live], #connection[data-state=waiting]").waitFor();
+      for (const summary of await page.locator("summary").all()) await summary.click();
+      expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+      await page.screenshot({ path: `test-results/page-${state}-${width}-${theme}.png`, fullPage: true });
+    });
+  });
+
+  test("numbers change by themselves, and what the reader has unfolded, focused and marked stays", async () => {
+    await writeDemo(stats);
+    await writeHostile(stats);
+    const page = await openPage();
+    await live(page);
+    const unfolded = stop(page, "🚌").locator("details");
+    await unfolded.locator("summary").click();
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Tab");
+    await page.evaluate(`getSelection().selectAllChildren(document.querySelector(".stop h2"))`);
+    await write(stats, "Log", [{ outcome: "arrived", detail: "", count: 1_000 }]);
+    await stop(page, "Log").getByText("1,166").first().waitFor();
+    expect(await unfolded.getAttribute("open")).toBe("");
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("21 more");
+    expect(await page.evaluate("document.activeElement.closest('.stop').querySelector('h2').textContent")).toBe("🚌");
+    expect(await page.evaluate("String(getSelection())")).toBe("Source");
+  });
+
+  test("a stop that is new takes its place in the line", async () => {
+    await write(stats, "WhiteList", [{ outcome: "forwarded", detail: "Log", count: 1 }]);
+    const page = await openPage();
+    await live(page);
+    await write(stats, "Source", [{ outcome: "forwarded", detail: "WhiteList", count: 1 }]);
+    await write(stats, "Log", [{ outcome: "arrived", detail: "", count: 1 }]);
+    await page.locator(".stop:nth-child(3)").waitFor();
+    expect(await page.locator(".stop h2").allTextContents()).toEqual(["Source", "WhiteList", "Log"]);
+  });
+
+  test("hostile names and reasons are text", async () => {
+    await writeHostile(stats);
+    const page = await openPage();
+    await live(page);
+    expect(await stop(page, HOSTILE).locator("h2").textContent()).toBe(HOSTILE);
+    expect(await page.locator("#numbers script, #numbers img").count()).toBe(0);
+    const heights = await page
+      .locator(".stop h2")
+      .evaluateAll((headings: { clientHeight: number }[]) => headings.map(({ clientHeight }) => clientHeight));
+    expect(Math.max(...heights)).toBeLessThan(80);
+  });
+
+  test("without JavaScript the page shows the numbers", async () => {
+    await writeDemo(stats);
+    const page = await openPage(web.url, { javaScriptEnabled: false });
+    expect(await stop(page, "AddEmail").textContent()).toMatch(
+      /Processed\s*1,000[^]*Forwarded\s*333[^]*no such account\s*667/,
+    );
+    expect(await page.getByText("Reload the page for newer numbers").isVisible()).toBe(true);
+  });
+
+  test("each opening of the page is a hit; updates and files are none", async () => {
+    const page = await openPage();
+    await live(page);
+    await page.getByText("page opened once").waitFor();
+    await page.reload();
+    await page.getByText("page opened 2 times").waitFor();
+    expect((await stats.read()).hits).toBe(2);
+  });
+
+  test("a hidden page ends its stream, and takes it up again when it is seen", async () => {
+    await writeDemo(stats);
+    const page = await openPage();
+    const show = (state: "hidden" | "visible") =>
+      page.evaluate(`Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"))`);
+    await live(page);
+    const ended = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/api/live"));
+    await show("hidden");
+    await ended;
+    await write(stats, "Log", [{ outcome: "arrived", detail: "", count: 1_000 }]);
+    await show("visible");
+    await stop(page, "Log").getByText("1,166").first().waitFor();
+  });
+
+  test("a status page that was restarted is found again", async () => {
+    await web.close();
+    const settings = { PORT: String(await freePort()), LOG_LEVEL: "silent" };
+    web = await startWeb({ settings, stats });
+    const page = await openPage();
+    await live(page);
+    await web.close();
+    await page.getByText("No connection to the status page").waitFor();
+    web = await startWeb({ settings, stats });
+    await live(page);
+    complaints = complaints.filter((complaint) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(complaint));
+  });
+
+  test("the keyboard reaches everything, beginning with a way past the header", async () => {
+    await writeDemo(stats);
+    const page = await openPage();
+    const reached: string[] = [];
+    for (let presses = 0; presses < 3; presses++) {
+      await page.keyboard.press("Tab");
+      reached.push(String(await page.evaluate("document.activeElement.textContent")));
+    }
+    expect(reached).toEqual(["Skip to the numbers", "What the numbers mean", "All numbers as JSON"]);
+  });
+
+  test.skipIf(!docker)(
+    "Redis goes: the page says so and keeps the numbers; Redis comes back: so do they (needs Docker)",
+    async () => {
+      const redis = await startRedis();
+      onTestFinished(() => redis.remove());
+      const settings = { METROBUS_STATS: "redis", REDIS_URL: redis.url, PORT: "0", LOG_LEVEL: "silent" };
+      const counted = await startWeb({ settings });
+      onTestFinished(() => counted.close());
+      const { openStats } = await import("metrobus");
+      const store = await openStats(settings);
+      onTestFinished(() => store.close());
+      await writeDemo(store);
+      const page = await openPage(counted.url);
+      await live(page);
+      for (const [away, back] of [
+        [redis.stop, redis.start],
+        [redis.hang, redis.goOn],
+      ] as const) {
+        await away();
+        await page.getByRole("alert").getByText("The numbers can’t be read.").waitFor();
+        expect(await page.getByRole("alert").textContent()).toMatch(
+          /These are of \d\d:\d\d:\d\d UTC[^]*Redis at redis:[^]*start it/,
+        );
+        expect(await stop(page, "Source").textContent()).toMatch(/Processed\s*[12],003\s*Now\s*–/);
+        await page.screenshot({ path: "test-results/page-stale.png", fullPage: true });
+        await back();
+        await live(page);
+        await eventually(() =>
+          write(store, "Source", [{ outcome: "forwarded", detail: "AddEmail", count: 1_000 }]).then(
+            () => true,
+            () => false,
+          ),
+        );
+        await stop(page, "Source")
+          .getByText(away === redis.stop ? "2,003" : "3,003")
+          .first()
+          .waitFor();
+        expect(await page.getByRole("alert").textContent()).toMatch(/^\s*$/);
+      }
+    },
+  );
+});
