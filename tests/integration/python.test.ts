@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Kafka } from "kafkajs";
 import { createClient } from "redis";
 import { GenericContainer, Network, Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { busdriver } from "../../busdriver/busdriver.ts";
 import { topics } from "../../busdriver/routes.ts";
 import { contactPoint } from "../../stops/contact-point.ts";
@@ -127,7 +127,7 @@ async function startServers(): Promise<Servers> {
       .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
       .start(),
   ]);
-  const redis = containers[1]!;
+  const [, redis] = containers;
   return {
     kafka: `127.0.0.1:${port}`,
     redis: `redis://127.0.0.1:${redis.getMappedPort(6379)}`,
