@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Received } from "../../runtime/bus.ts";
-import { advance, newHeader, readEnvelope, readRaw, writeEnvelope, writePassed, writePayload } from "../../runtime/envelope.ts";
+import {
+  advance,
+  newHeader,
+  readEnvelope,
+  readRaw,
+  writeEnvelope,
+  writePassed,
+  writePayload,
+} from "../../runtime/envelope.ts";
 import { MalformedMessage, UnusableResult } from "../../runtime/errors.ts";
 import { payloadSpan } from "../../runtime/payload-span.ts";
 
@@ -19,7 +27,14 @@ const envelope = (header: object, rest: object = { payload: {} }) => record(JSON
 describe("an envelope that is read", () => {
   test("has the header in the original's order, whatever the order it came in", () => {
     const { header } = readEnvelope(
-      envelope({ extra: 1, historical_route: ["A"], boarded: 5, id: "x", route: ["C", "B"], original_route: ["C", "B", "A"] }),
+      envelope({
+        extra: 1,
+        historical_route: ["A"],
+        boarded: 5,
+        id: "x",
+        route: ["C", "B"],
+        original_route: ["C", "B", "A"],
+      }),
     );
     expect(JSON.stringify(header)).toBe(
       '{"route":["C","B"],"original_route":["C","B","A"],"historical_route":["A"],"id":"x","boarded":5,"extra":1}',
@@ -37,8 +52,16 @@ describe("an envelope that is read", () => {
   });
 
   test("is read from body where payload is missing, and keeps fields that are not known", () => {
-    expect(readEnvelope(envelope({ route: [] }, { body: 1, trace: [true] }))).toMatchObject({ field: "body", payload: 1, rest: { trace: [true] } });
-    expect(readEnvelope(envelope({ route: [] }, { body: 1, payload: 2 }))).toMatchObject({ field: "payload", payload: 2, rest: { body: 1 } });
+    expect(readEnvelope(envelope({ route: [] }, { body: 1, trace: [true] }))).toMatchObject({
+      field: "body",
+      payload: 1,
+      rest: { trace: [true] },
+    });
+    expect(readEnvelope(envelope({ route: [] }, { body: 1, payload: 2 }))).toMatchObject({
+      field: "payload",
+      payload: 2,
+      rest: { body: 1 },
+    });
   });
 
   test.each([
@@ -70,7 +93,10 @@ describe("an envelope that is read", () => {
 
 describe("a raw message", () => {
   test("is all payload, also when it has a field named header, and a tombstone is null", () => {
-    expect(readRaw(record('{"header":{"route":["X"]}}'), "payload")).toMatchObject({ header: null, payload: { header: { route: ["X"] } } });
+    expect(readRaw(record('{"header":{"route":["X"]}}'), "payload")).toMatchObject({
+      header: null,
+      payload: { header: { route: ["X"] } },
+    });
     expect(readRaw(record(null), "payload").payload).toBeNull();
   });
 });
@@ -100,15 +126,25 @@ describe("what is written", () => {
   test("comes back as it was, whatever the payload, the field and the fields around", () => {
     const names = fc.string().filter((name) => !["header", "payload", "body"].includes(name));
     fc.assert(
-      fc.property(fc.jsonValue(), fc.constantFrom("payload" as const, "body" as const), fc.dictionary(names, fc.jsonValue()), fc.array(fc.string()), (payload, field, rest, route) => {
-        const sent = envelope({ route, id: "x", boarded: 1, later: rest }, { [field]: payload, ...rest });
-        const read = readEnvelope(sent);
-        const again = JSON.parse(String(writeEnvelope(read.header!, read, writePayload(read.payload)))) as object;
-        expect(again).toEqual({
-          ...(JSON.parse(String(sent.value)) as object),
-          header: { ...(JSON.parse(String(sent.value)) as { header: object }).header, original_route: [...route, "AddEmail"], historical_route: ["AddEmail"] },
-        });
-      }),
+      fc.property(
+        fc.jsonValue(),
+        fc.constantFrom("payload" as const, "body" as const),
+        fc.dictionary(names, fc.jsonValue()),
+        fc.array(fc.string()),
+        (payload, field, rest, route) => {
+          const sent = envelope({ route, id: "x", boarded: 1, later: rest }, { [field]: payload, ...rest });
+          const read = readEnvelope(sent);
+          const again = JSON.parse(String(writeEnvelope(read.header!, read, writePayload(read.payload)))) as object;
+          expect(again).toEqual({
+            ...(JSON.parse(String(sent.value)) as object),
+            header: {
+              ...(JSON.parse(String(sent.value)) as { header: object }).header,
+              original_route: [...route, "AddEmail"],
+              historical_route: ["AddEmail"],
+            },
+          });
+        },
+      ),
     );
   });
 });
@@ -124,13 +160,24 @@ describe("a payload that is passed", () => {
   test("is found wherever it stands, the last one if it is there twice", () => {
     const spaces = fc.constantFrom("", " ", "\n\t");
     fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), fc.jsonValue(), spaces, fc.boolean(), (others, first, last, space, escaped) => {
-        const fields = Object.entries(others).map(([name, value]) => `${JSON.stringify(name)}${space}:${space}${JSON.stringify(value)}`);
-        const name = escaped ? '"\\u0070ayload"' : '"payload"';
-        const json = Buffer.from(`${space}{${space}${[`"payload":${JSON.stringify(first)}`, ...fields, `${name}${space}:${space}${JSON.stringify(last)}`].join(`${space},${space}`)}${space}}${space}`);
-        const [start, end] = payloadSpan(json, "payload");
-        expect(json.toString("utf8", start, end)).toBe(JSON.stringify(last));
-      }),
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.jsonValue(),
+        fc.jsonValue(),
+        spaces,
+        fc.boolean(),
+        (others, first, last, space, escaped) => {
+          const fields = Object.entries(others).map(
+            ([name, value]) => `${JSON.stringify(name)}${space}:${space}${JSON.stringify(value)}`,
+          );
+          const name = escaped ? '"\\u0070ayload"' : '"payload"';
+          const json = Buffer.from(
+            `${space}{${space}${[`"payload":${JSON.stringify(first)}`, ...fields, `${name}${space}:${space}${JSON.stringify(last)}`].join(`${space},${space}`)}${space}}${space}`,
+          );
+          const [start, end] = payloadSpan(json, "payload");
+          expect(json.toString("utf8", start, end)).toBe(JSON.stringify(last));
+        },
+      ),
     );
   });
 });
