@@ -43,14 +43,16 @@ export const addsUp = (end: Tally): boolean => accounted(end) === end.pushed;
 /** How it goes, in one line. */
 export function line(now: Tally, count: number): string {
   const all = (ends: readonly End[]) => sum(ends.map((end) => end.count));
-  const reasons = now.dropped.map(({ reason, count: dropped }) => `${reason} ${dropped}`).join(", ");
-  return [
+  const counts = [
     `pushed ${now.pushed} of ${count}`,
     `forwarded ${now.forwarded}`,
-    `dropped ${all(now.dropped)}${reasons && ` (${reasons})`}`,
+    `dropped ${all(now.dropped)}`,
     `logged ${now.logged}`,
     `dead ${all(now.dead)}`,
   ].join(" · ");
+  // The reasons come last: a narrow terminal cuts the line off.
+  const reasons = now.dropped.map((drops) => `${drops.reason} ${drops.count}`).join(", ");
+  return reasons ? `${counts} · ${reasons}` : counts;
 }
 
 /** What became of every message, and their sum. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, loadConfig, MetroStop, type MetroBus } from "metrobus";
+import { connect, loadConfig, MetroStop, type MetroBus, type Settings } from "metrobus";
 import { busdriver } from "./busdriver/busdriver.ts";
 import { topics } from "./busdriver/routes.ts";
 import { generate } from "./data-gen/generate.ts";
 import { push } from "./data-gen/pusher.ts";
 import { line, tally, type Tally } from "./demo-tally.ts";
-import { readAccounts } from "./stops/accounts.ts";
+import { accountBook } from "./stops/accounts.ts";
 import { contactPoint } from "./stops/contact-point.ts";
 import { elastic } from "./stops/elastic.ts";
 import { log } from "./stops/log.ts";
@@ -19,7 +19,7 @@ export interface DemoOptions {
   rate: number;
   /** End when every message has found its end, instead of showing the page until the signal. */
   exit: boolean;
-  /** Print each logged message. */
+  /** Print each logged message, and when stops begin and end. */
   verbose: boolean;
   /** When it resolves, no more is pushed, what is on its way arrives, and the demo ends. */
   untilSignal: Promise<unknown>;
@@ -33,7 +33,7 @@ export interface DemoOptions {
  */
 export async function demo(options: DemoOptions): Promise<Tally> {
   const { status } = options;
-  const settings = inProcess();
+  const settings = inProcess(options.verbose);
   await using bus = await connect(settings);
   const web = await startWeb({ settings, stats: bus.stats });
   try {
@@ -51,21 +51,29 @@ export async function demo(options: DemoOptions): Promise<Tally> {
   }
 }
 
-/** Half of SHUTDOWN_TIMEOUT is for the messages that are on their way, half for the stops to end. */
-function inProcess() {
+/**
+ * Half of SHUTDOWN_TIMEOUT is for the messages that are on their way, half for the stops to end. That stops begin and
+ * end is no news here.
+ */
+function inProcess(verbose: boolean): Settings {
   const settings = { METROBUS_BUS: "memory", METROBUS_STATS: "memory", METROBUS_CREATE_TOPICS: "true" } as const;
-  return { ...settings, SHUTDOWN_TIMEOUT: `${Math.ceil(loadConfig(settings).shutdownTimeoutMs / 2)}ms` };
+  const { shutdownTimeoutMs, logLevel } = loadConfig(settings);
+  return {
+    ...settings,
+    SHUTDOWN_TIMEOUT: `${Math.ceil(shutdownTimeoutMs / 2)}ms`,
+    LOG_LEVEL: logLevel === "info" && !verbose ? "warn" : logLevel,
+  };
 }
 
 async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Promise<readonly MetroStop<never>[]> {
-  const emails = new Map<number, string>();
+  const accounts = accountBook();
   const list = new Set<string>();
-  await Promise.all([readAccounts(emails), readList(list)]);
+  await Promise.all([accounts.load(), readList(list)]);
   const print = verbose ? status.print : () => {};
   const target = bus.config.elastic ? { print, index: elastic(bus.config.elastic) } : { print };
   const stops = [
     new MetroStop("Source", busdriver, { bus, input: "raw", creates: topics }),
-    new MetroStop("AddEmail", contactPoint(emails), { bus }),
+    new MetroStop("AddEmail", contactPoint(accounts), { bus }),
     new MetroStop("WhiteList", whitelist(list), { bus }),
     new MetroStop("Log", log(target), { bus, concurrency: 500 }),
   ];

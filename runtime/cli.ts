@@ -11,11 +11,11 @@ import { asError, ConfigError, MetrobusError } from "./errors.ts";
 
 const HELP = `
 Examples:
-  $ metrobus demo                        the whole pipeline in this process, page on http://localhost:5000
-  $ metrobus gen                         write data/emails.dat and data/whitelist.dat
-  $ metrobus run stops/log.ts my-stop.ts   several stops in one process
-  $ metrobus push --count 5000 --rate 0  5,000 messages to Source, as fast as it goes
-  $ metrobus --env-file metrobus.env web the status page, configured by a file
+  $ metrobus demo                           the whole pipeline in this process, page on http://localhost:5000
+  $ metrobus gen                            write data/emails.dat and data/whitelist.dat
+  $ metrobus run stops/log.ts my-stop.ts    several stops in one process
+  $ metrobus push --count 5000 --rate 0     5,000 messages to Source, as fast as it goes
+  $ metrobus --env-file metrobus.env web    the status page, configured by a file
 
 Settings come from the environment: see docs/configuration.md.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by a second Ctrl-C.

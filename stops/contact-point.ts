@@ -1,15 +1,16 @@
 import { MetroStop, type StopContext } from "metrobus";
-import { readAccounts } from "./accounts.ts";
+import { accountBook } from "./accounts.ts";
 
-const emails = new Map<number, string>();
+const accounts = accountBook();
 
 /** Adds the account's e-mail address. */
 export const contactPoint =
-  (known: ReadonlyMap<number, string>) => (message: { account_number: number }, context: StopContext) => {
-    const email = known.get(message.account_number);
+  (emails: { get(account: number): string | undefined }) =>
+  (message: { account_number: number }, context: StopContext) => {
+    const email = emails.get(message.account_number);
     return email === undefined ? context.drop("unknown account") : { ...message, email };
   };
 
-export const stop = new MetroStop("AddEmail", contactPoint(emails), { setup: () => readAccounts(emails) });
+export const stop = new MetroStop("AddEmail", contactPoint(accounts), { setup: accounts.load });
 
 if (import.meta.main) await stop.run();

@@ -9,8 +9,8 @@ export const whitelist = (list: ReadonlySet<string>) => (message: { email: strin
 
 /** Reads whitelist.dat, an address a line, into `list`. Throws MetrobusError: missing. */
 export async function readList(list: Set<string>): Promise<void> {
-  const { text } = await readData("whitelist.dat");
-  for (const line of text.split("\n")) if (line !== "") list.add(line);
+  const { bytes } = await readData("whitelist.dat");
+  for (const line of bytes.toString("utf8").split("\n")) if (line !== "") list.add(line);
 }
 
 export const stop = new MetroStop("WhiteList", whitelist(allowed), { setup: () => readList(allowed) });

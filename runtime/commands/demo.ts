@@ -20,7 +20,7 @@ export function demoCommand(program: Command): void {
     .option("--count <n>", "how many messages are pushed", wholeNumber, 1000)
     .option("--rate <n>", "messages per second; 0: as fast as it goes", positiveNumber, 10)
     .option("--exit", "end when every message has found its end")
-    .option("--verbose", "print each logged message")
+    .option("--verbose", "print each logged message, and when stops begin and end")
     .action(async ({ count, rate, exit = false, verbose = false }: DemoFlags) => {
       const { demo } = await import("../../demo.ts");
       const { addsUp, report } = await import("../../demo-tally.ts");
