@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { composeProject, hasCompose } from "../support/compose.ts";
-import { freePort } from "../support/docker.ts";
+import { freePort, hasDocker } from "../support/docker.ts";
 
 /** The pipeline as `docker compose up --build` runs it. What it should count is computed here, from the data alone. */
 
-const found = await hasCompose();
+const found = (await hasCompose()) && (await hasDocker());
 if (!found && process.env["CI"] === "true") throw new Error("CI=true, and there is no Docker with compose");
 
 const PORT = String(await freePort());

@@ -11,7 +11,7 @@ const server = inject("redis");
 
 describe.skipIf(server === null)("counts in Redis (needs Docker)", () => {
   // A database of its own, which this file may break.
-  const url = `${server}/2`;
+  const url = `${server ?? "redis://none"}/2`;
   const raw = createClient({ url });
   const store = redisStats({ url, log });
   beforeAll(() => raw.connect());

@@ -11,7 +11,12 @@ import { eventually } from "../support/probe.ts";
 
 const redis = inject("redis");
 /** A database of the shared Redis that no other test file uses. */
-const settings = { METROBUS_STATS: "redis", REDIS_URL: `${redis}/9`, PORT: "0", LOG_LEVEL: "silent" } as const;
+const settings = {
+  METROBUS_STATS: "redis",
+  REDIS_URL: `${redis ?? "redis://none"}/9`,
+  PORT: "0",
+  LOG_LEVEL: "silent",
+} as const;
 
 const wantsPage = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
 

@@ -3,11 +3,10 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Is `docker compose` (v2) there, with an engine to talk to? */
+/** Is `docker compose` (v2) there? */
 export async function hasCompose(): Promise<boolean> {
   try {
     await run("docker", ["compose", "version"]);
-    await run("docker", ["info"]);
     return true;
   } catch {
     return false;
