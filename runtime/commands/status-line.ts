@@ -29,5 +29,3 @@ export function statusLine(stream: NodeJS.WriteStream) {
     },
   };
 }
-
-export type StatusLine = ReturnType<typeof statusLine>;

@@ -21,7 +21,7 @@ export function rootOf(error: unknown): Failure & { message: string } {
     if (!inner) break;
     root = inner;
   }
-  return { ...root, name: root.name ?? "Error", message: root.message ?? String(root) };
+  return { ...root, name: root.name ?? "Error", message: root.message ?? "an error without a message" };
 }
 
 export const typeOf = (error: unknown): string => rootOf(error).type ?? "";

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import type { Outgoing } from "../../bus.ts";
 import { asError, MetrobusError, TooLarge, UnknownTopic } from "../../errors.ts";
-import { isPromise, type Maybe } from "../../maybe.ts";
+import type { Maybe } from "../../maybe.ts";
 import type { NewClient } from "./client.ts";
 import { isTooLarge, isUnknownTopic, refusal, typeOf } from "./failures.ts";
 import { persist } from "./persist.ts";
