@@ -66,7 +66,8 @@ async function end(disconnect: () => Promise<void>, sockets: Set<Socket>): Promi
   for (const socket of sockets) socket.destroy();
 }
 
-const ORDINARY = /rebalanc|coordinator|generation|re-join|not aware of this member|Request Heartbeat/i;
+const ORDINARY =
+  /rebalanc|coordinator|generation|re-join|not aware of this member|does not host this topic|not the leader/i;
 const SAME_AGAIN_MS = 30_000;
 
 /**

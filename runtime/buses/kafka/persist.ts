@@ -17,6 +17,7 @@ export interface Persistence {
  */
 export async function persist<T>(attempt: () => Promise<T>, { what, log, signal, failed }: Persistence): Promise<T> {
   for (let failures = 1; ; failures++) {
+    signal.throwIfAborted();
     try {
       const result = await orAborted(attempt(), signal);
       if (failures > LOUD) log.info({ failures: failures - 1 }, `${what} works again`);
@@ -37,12 +38,12 @@ const LOUD = 3;
 
 /** The promise's outcome, or the signal's reason as soon as it aborts. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([promise, aborted.promise]);
+    return await Promise.race([aborted.promise, promise]);
   } finally {
     signal.removeEventListener("abort", abort);
   }

@@ -1,0 +1,121 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConfigError } from "../../runtime/errors.ts";
+import { hasDocker } from "../support/docker.ts";
+import { startKafka, type KafkaBroker } from "../support/kafka.ts";
+import { openKafkaBus } from "../support/kafka-bus.ts";
+import { eventually, everything, message, probe, text, unique } from "../support/probe.ts";
+
+const MODULES = "org.apache.kafka.common.security";
+const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+const [USER, PASSWORD] = ["anna", "correct horse"];
+
+describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped without Docker)", () => {
+  let kafka: KafkaBroker;
+  let folder: string;
+  let secure: { security_protocol: string; ssl_ca_location: string; sasl_username: string; sasl_password: string };
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "metrobus-tls-"));
+    makeCertificates(folder);
+    const pem = (name: string) => readFileSync(join(folder, name), "utf8");
+    kafka = await startKafka({
+      protocol: "SASL_SSL",
+      files: [
+        { target: "/tmp/broker.pem", content: pem("broker.key") + pem("broker.crt") },
+        { target: "/tmp/ca.pem", content: pem("ca.crt") },
+      ],
+      env: {
+        KAFKA_SASL_ENABLED_MECHANISMS: MECHANISMS.join(","),
+        KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_TYPE: "PEM",
+        KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_LOCATION: "/tmp/broker.pem",
+        KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_TYPE: "PEM",
+        KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_LOCATION: "/tmp/ca.pem",
+        KAFKA_LISTENER_NAME_OUTER_PLAIN_SASL_JAAS_CONFIG: `${MODULES}.plain.PlainLoginModule required user_${USER}="${PASSWORD}";`,
+        ...Object.fromEntries(
+          ["256", "512"].map((bits) => [
+            `KAFKA_LISTENER_NAME_OUTER_SCRAM___SHA___${bits}_SASL_JAAS_CONFIG`,
+            `${MODULES}.scram.ScramLoginModule required;`,
+          ]),
+        ),
+      },
+    });
+    for (const mechanism of MECHANISMS.slice(1)) {
+      const credential = `${mechanism}=[password=${PASSWORD}]`;
+      await kafka.tool("kafka-configs.sh", [
+        ...["--alter", "--entity-type", "users", "--entity-name", USER, "--add-config", credential],
+      ]);
+    }
+    secure = {
+      security_protocol: "SASL_SSL",
+      ssl_ca_location: join(folder, "ca.crt"),
+      sasl_username: USER,
+      sasl_password: PASSWORD,
+    };
+  });
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await kafka.stop();
+  });
+
+  const refusal = (settings: Record<string, string>) =>
+    openKafkaBus(kafka.brokers, settings).then(
+      () => expect.unreachable("the bus was opened"),
+      (error: unknown) => error as Error,
+    );
+
+  test.each(MECHANISMS)("messages come and go by %s", async (sasl_mechanisms) => {
+    const bus = await openKafkaBus(kafka.brokers, { ...secure, sasl_mechanisms } as never);
+    const topic = unique("topic");
+    await bus.create([{ topic, partitions: 1 }]);
+    await bus.send([message(topic, "k", "by TLS")]);
+    const { records } = await probe(bus, { topic, group: unique("group") });
+    await eventually(() => records.length === 1);
+    expect((await everything(bus, topic)).map(text)).toEqual(["by TLS"]);
+    await bus.close();
+  });
+
+  test.each(MECHANISMS)("a wrong password is said at once, by %s, and not shown", async (sasl_mechanisms) => {
+    const error = await refusal({ ...secure, sasl_mechanisms, sasl_password: "wrong battery" });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain("sasl_password");
+    expect(error.message).not.toContain("wrong battery");
+  });
+
+  test("a certificate of nobody we trust is said at once", async () => {
+    const { ssl_ca_location: _, ...untrusting } = secure;
+    const error = await refusal({ ...untrusting, sasl_mechanisms: "PLAIN" });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain("ssl_ca_location");
+  });
+
+  test("who comes without TLS is told that security_protocol may be wrong", async () => {
+    const error = await refusal({ METROBUS_CONNECT_TIMEOUT: "2s" });
+    expect(error.message).toContain("security_protocol=PLAINTEXT");
+  });
+
+  test("who comes with TLS to a port without is told so", async () => {
+    const plain = await startKafka();
+    const error = await openKafkaBus(plain.brokers, {
+      security_protocol: "SSL",
+      METROBUS_CONNECT_TIMEOUT: "2s",
+    }).catch((thrown: unknown) => thrown as Error);
+    await plain.stop();
+    expect((error as Error).message).toContain("security_protocol");
+  });
+});
+
+function makeCertificates(cwd: string): void {
+  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd, stdio: "pipe" });
+  const subject = (name: string) => ["-nodes", "-subj", `/CN=${name}`];
+  openssl("req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt", ...subject("ca"));
+  openssl("req", "-newkey", "rsa:2048", "-keyout", "broker.key", "-out", "broker.csr", ...subject("broker"));
+  writeFileSync(join(cwd, "names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
+  openssl(
+    ...["x509", "-req", "-in", "broker.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
+    ...["-days", "2", "-extfile", "names", "-out", "broker.crt"],
+  );
+}

@@ -1,0 +1,105 @@
+import { Kafka } from "kafkajs";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { Bus } from "../../runtime/bus.ts";
+import { MetrobusError, TooLarge, UnknownTopic } from "../../runtime/errors.ts";
+import { openKafkaBus } from "../support/kafka-bus.ts";
+import { eventually, everything, message, probe, settle, text, unique } from "../support/probe.ts";
+
+const brokers = inject("kafka");
+
+describe.skipIf(!brokers)("sending to Kafka (skipped without Docker)", () => {
+  let bus: Bus;
+  beforeAll(async () => {
+    bus = await openKafkaBus(brokers!);
+  });
+  afterAll(() => bus.close());
+
+  const topicOf = async (partitions: number): Promise<string> => {
+    const topic = unique("topic");
+    await bus.create([{ topic, partitions }]);
+    return topic;
+  };
+
+  test("an unknown topic stops no other, before and after it was asked for", async () => {
+    const known = await topicOf(1);
+    const nowhere = unique("nowhere");
+    await expect(bus.send([message(nowhere, null, "1")])).rejects.toBeInstanceOf(UnknownTopic);
+    await bus.send([message(known, null, "after")]);
+    await bus.create([{ topic: nowhere, partitions: 1 }]);
+    await bus.send([message(nowhere, null, "created meanwhile")]);
+    expect((await everything(bus, known)).map(text)).toEqual(["after"]);
+    expect((await everything(bus, nowhere)).map(text)).toEqual(["created meanwhile"]);
+  });
+
+  test("a topic that is deleted while it is in use stops no other", async () => {
+    const [doomed, other] = [await topicOf(2), await topicOf(2)];
+    await bus.send([message(doomed, "k", "1"), message(other, "k", "1")]);
+    const admin = new Kafka({ brokers: [brokers!], logLevel: 0 }).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [doomed] });
+    await admin.disconnect();
+    await expect(bus.send([message(other, "k", "2"), message(doomed, "k", "2")])).rejects.toBeInstanceOf(UnknownTopic);
+    await bus.send([message(other, "k", "3")]);
+    expect((await everything(bus, other)).map(text).at(-1)).toBe("3");
+  });
+
+  test("many records of one partition are more than a request may carry, and arrive in order", async () => {
+    const topic = await topicOf(1);
+    const filler = "x".repeat(3_000);
+    await bus.send(Array.from({ length: 2_000 }, (_, n) => message(topic, "key", `${n} ${filler}`)));
+    const numbers = (await everything(bus, topic)).map((record) => Number.parseInt(text(record)));
+    expect(numbers).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  });
+
+  test("a record above the topic's limit is refused, with the limit; those beside it are sent", async () => {
+    const [topic, next] = [await topicOf(1), await topicOf(1)];
+    await bus.send([message(topic, "k", "good"), message(topic, "k", "large"), message(topic, "k", "good too")]);
+    const asked: MetrobusError[] = [];
+    const { subscription } = await probe(bus, { topic, group: unique("group") }, async (batch) => {
+      const out = batch.records.map((record, index) => {
+        const large = text(record) === "large" ? "x".repeat(1_100_000) : text(record);
+        return { index, out: [message(next, "k", large)] };
+      });
+      await batch.settle(out, (_, why) => {
+        asked.push(why);
+        return [message(next, "k", "instead")];
+      });
+    });
+    await eventually(async () => (await bus.state(unique("nobody"), next))[0]!.end === 3n);
+    await subscription.stop(Date.now() + 10_000);
+    expect((await everything(bus, next)).map(text)).toEqual(["good", "instead", "good too"]);
+    expect(asked).toEqual([expect.any(TooLarge)]);
+    expect(asked[0]!.message).toContain("1048588");
+  });
+
+  test("a record that the broker alone finds too large is found among thousands", async () => {
+    const next = await topicOf(1);
+    // Below the limit by its fields, above it as a batch of one.
+    const record = message(next, null, "x".repeat(1_048_560));
+    const many = Array.from({ length: 500 }, (_, n) => message(next, null, String(n)));
+    await expect(bus.send([...many, record, ...many])).rejects.toBeInstanceOf(TooLarge);
+    expect((await everything(bus, next)).length).toBe(1_000);
+  });
+
+  test("the dead letters' topic takes larger records than others, and keeps them for ever", async () => {
+    const topic = unique("Error");
+    await bus.create([{ topic, partitions: 1, keepForever: true }]);
+    await bus.send([message(topic, null, "x".repeat(2_000_000))]);
+    expect((await everything(bus, topic))[0]!.value).toHaveLength(2_000_000);
+  });
+
+  test("a settlement whose records all go one way keeps the order of its lane", async () => {
+    const [topic, next] = [await topicOf(1), await topicOf(1)];
+    await bus.send(Array.from({ length: 3_000 }, (_, n) => message(topic, "k", String(n))));
+    const { subscription } = await probe(bus, { topic, group: unique("group") }, async (batch) => {
+      void settle(
+        batch,
+        batch.records.map((record, index) => ({ index, out: [message(next, "k", text(record))] })),
+      ).catch(() => undefined);
+    });
+    await eventually(async () => (await bus.state(unique("nobody"), next))[0]!.end >= 3_000n);
+    await subscription.stop(Date.now() + 10_000);
+    const values = (await everything(bus, next)).map((record) => Number(record.value));
+    expect(values).toEqual(Array.from({ length: 3_000 }, (_, n) => n));
+  });
+});
