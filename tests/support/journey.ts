@@ -100,7 +100,7 @@ export function journey(metro: MetroBus, route: readonly string[]): Journey {
   };
 }
 
-export function numberOf(record: Received): number {
+export function numberOf(record: Pick<Received, "value">): number {
   return (JSON.parse(String(record.value)) as { payload: { n: number } }).payload.n;
 }
 

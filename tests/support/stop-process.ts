@@ -3,10 +3,10 @@ import { createInterface } from "node:readline";
 import type { Settings } from "metrobus";
 import { eventually } from "./probe.ts";
 
-/** A process with one stop that passes on what comes (`tests/faults/fixtures/pass-on.ts`). */
+/** A process with one stop (`tests/faults/fixtures`). */
 export interface StopProcess {
   readonly topic: string;
-  /** `<partition> <offset>` of each message it has taken, with when that was heard of (epoch ms). */
+  /** `<partition> <offset>` of each message it has taken, with when that was heard of (epoch ms); only `pass-on` tells. */
   readonly taken: { readonly place: string; readonly at: number }[];
   /** What it logged, a JSON object a line. */
   readonly log: { readonly level: number; readonly msg: string }[];
@@ -21,9 +21,10 @@ export interface StopProcess {
 
 const started = new Set<ChildProcess>();
 
-export function startStop(topic: string, settings: Settings, workMs = 1): StopProcess {
+/** Starts `pass-on` with some ms of work a message, or another fixture. */
+export function startStop(topic: string, settings: Settings, workMs = 1, fixture = "pass-on"): StopProcess {
   const env = { ...process.env, LOG_FORMAT: "json", LOG_LEVEL: "info", HEALTH_PORT: "0", ...settings };
-  const child = spawn(process.execPath, ["tests/faults/fixtures/pass-on.ts", topic, String(workMs)], { env });
+  const child = spawn(process.execPath, [`tests/faults/fixtures/${fixture}.ts`, topic, String(workMs)], { env });
   started.add(child);
   const taken: StopProcess["taken"] = [];
   const log: StopProcess["log"] = [];
