@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConfigError } from "../../runtime/errors.ts";
+import { ConfigError, UnknownTopic } from "../../runtime/errors.ts";
 import { hasDocker } from "../support/docker.ts";
 import { startKafka, type KafkaBroker } from "../support/kafka.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
@@ -12,6 +12,8 @@ import { eventually, everything, message, probe, text, unique } from "../support
 const MODULES = "org.apache.kafka.common.security";
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 const [USER, PASSWORD] = ["anna", "correct horse"];
+/** May log in, and nothing else. */
+const GUEST = "bert";
 
 describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped without Docker)", () => {
   let kafka: KafkaBroker;
@@ -34,7 +36,9 @@ describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped with
         KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_LOCATION: "/tmp/broker.pem",
         KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_TYPE: "PEM",
         KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_LOCATION: "/tmp/ca.pem",
-        KAFKA_LISTENER_NAME_OUTER_PLAIN_SASL_JAAS_CONFIG: `${MODULES}.plain.PlainLoginModule required user_${USER}="${PASSWORD}";`,
+        KAFKA_LISTENER_NAME_OUTER_PLAIN_SASL_JAAS_CONFIG: `${MODULES}.plain.PlainLoginModule required user_${USER}="${PASSWORD}" user_${GUEST}="${PASSWORD}";`,
+        KAFKA_AUTHORIZER_CLASS_NAME: "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        KAFKA_SUPER_USERS: `User:ANONYMOUS;User:${USER}`,
         ...Object.fromEntries(
           ["256", "512"].map((bits) => [
             `KAFKA_LISTENER_NAME_OUTER_SCRAM___SHA___${bits}_SASL_JAAS_CONFIG`,
@@ -45,9 +49,8 @@ describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped with
     });
     for (const mechanism of MECHANISMS.slice(1)) {
       const credential = `${mechanism}=[password=${PASSWORD}]`;
-      await kafka.tool("kafka-configs.sh", [
-        ...["--alter", "--entity-type", "users", "--entity-name", USER, "--add-config", credential],
-      ]);
+      const user = ["--entity-type", "users", "--entity-name", USER];
+      await kafka.tool("kafka-configs.sh", ["--alter", ...user, "--add-config", credential]);
     }
     secure = {
       security_protocol: "SASL_SSL",
@@ -92,6 +95,42 @@ describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped with
     expect(error.message).toContain("ssl_ca_location");
   });
 
+  test("a topic or group without rights is not authorized, which is not unknown", async () => {
+    const [anna, bert] = await Promise.all(
+      [USER, GUEST].map((sasl_username) =>
+        openKafkaBus(kafka.brokers, {
+          ...secure,
+          sasl_mechanisms: "PLAIN",
+          sasl_username,
+          METROBUS_CONNECT_TIMEOUT: "20s",
+        }),
+      ),
+    );
+    const [hidden, visible] = [unique("hidden"), unique("visible")];
+    await anna!.create([
+      { topic: hidden, partitions: 1 },
+      { topic: visible, partitions: 1 },
+    ]);
+    const allow = ["--add", "--allow-principal", `User:${GUEST}`, "--operation", "Describe", "--topic", visible];
+    await kafka.tool("kafka-acls.sh", allow);
+    const group = unique("group");
+    const refused = await Promise.allSettled([
+      bert!.send([message(hidden, "k", "1")]),
+      bert!.send([message(visible, "k", "1")]),
+      bert!.consume({ topic: visible, group, start: "earliest" }, async () => undefined),
+    ]);
+    for (const outcome of refused) {
+      expect(outcome).toMatchObject({
+        status: "rejected",
+        reason: { message: expect.stringContaining("not authorized") },
+      });
+      expect((outcome as PromiseRejectedResult).reason).not.toBeInstanceOf(UnknownTopic);
+    }
+    await anna!.send([message(visible, "k", "2")]);
+    expect((await everything(anna!, visible)).map(text)).toEqual(["2"]);
+    await Promise.all([anna!.close(), bert!.close()]);
+  });
+
   test("who comes without TLS is told that security_protocol may be wrong", async () => {
     const error = await refusal({ METROBUS_CONNECT_TIMEOUT: "2s" });
     expect(error.message).toContain("security_protocol=PLAINTEXT");
@@ -114,8 +153,6 @@ function makeCertificates(cwd: string): void {
   openssl("req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt", ...subject("ca"));
   openssl("req", "-newkey", "rsa:2048", "-keyout", "broker.key", "-out", "broker.csr", ...subject("broker"));
   writeFileSync(join(cwd, "names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
-  openssl(
-    ...["x509", "-req", "-in", "broker.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
-    ...["-days", "2", "-extfile", "names", "-out", "broker.crt"],
-  );
+  const authority = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
+  openssl("x509", "-req", "-in", "broker.csr", ...authority, "-days", "2", "-extfile", "names", "-out", "broker.crt");
 }

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 
 /**
- * Three repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
+ * Four repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
  *
  * - Its request queue sets a timer of 1 ms over and over on every connection, for ever, with a negative time-out that
  *   Node 24 warns of (upstream #1751, #1768): the timer is set only while requests wait.
@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
  *   as "constructor": the pairs as they were read are kept beside that object.
  * - When one partition of a request fails, it throws away which others were written: they are kept with the error, so that
  *   only what failed is sent again.
+ * - It swallows why no broker names a group's coordinator: that the user has no right to the group is told.
  */
 
 const inside = createRequire(import.meta.url);
@@ -20,6 +21,8 @@ type Pair = { key: string; value: Buffer | null };
 interface Produced {
   topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[];
 }
+
+type WithBroker = <T>(this: unknown, ask: (broker: unknown) => Promise<T>) => Promise<T | null>;
 
 interface RequestQueue {
   pending: unknown[];
@@ -75,3 +78,17 @@ response.parse = (produced) =>
   parse(produced).catch((error: Error) => {
     throw Object.assign(error, { [written]: produced });
   });
+
+const { prototype: pool } = inside("kafkajs/src/cluster/brokerPool.js") as { prototype: { withBroker: WithBroker } };
+const { withBroker } = pool;
+pool.withBroker = async function (ask) {
+  let refusal: Error | undefined;
+  const answer = await withBroker.call(this, (broker) =>
+    ask(broker).catch((error: Error & { type?: string }) => {
+      if (error.type === "GROUP_AUTHORIZATION_FAILED") refusal = error;
+      throw error;
+    }),
+  );
+  if (answer === null && refusal) throw refusal;
+  return answer as never;
+};

@@ -19,6 +19,7 @@ const KEEP_ALIVE_MS = 60_000;
 
 /** Makes clients that all go by the same settings. */
 export function clientFactory(config: Config, log: Logger): NewClient {
+  const bridge = logBridge(log);
   return (requestTimeout = 30_000) => {
     const sockets = new Set<Socket>();
     const kafka = new Kafka({
@@ -26,7 +27,7 @@ export function clientFactory(config: Config, log: Logger): NewClient {
       requestTimeout,
       socketFactory: (args) => track(openSocket(args), sockets),
       logLevel: log.isLevelEnabled("trace") ? logLevel.DEBUG : logLevel.WARN,
-      logCreator: () => logBridge(log),
+      logCreator: () => bridge,
     });
     return { kafka, end: (disconnect) => end(disconnect, sockets) };
   };

@@ -55,8 +55,17 @@ export function notAuthorized(topic: string): MetrobusError {
   );
 }
 
-/** Settings that no waiting will make right; null: it may. */
-export function settingAtFault(error: unknown): ConfigError | null {
+/** What no waiting will make right: a setting, or a right that is missing; null: it may. */
+export function permanent(error: unknown): MetrobusError | null {
+  if (error instanceof MetrobusError) return error;
+  if (typeOf(error) !== "GROUP_AUTHORIZATION_FAILED") return settingAtFault(error);
+  return new MetrobusError(
+    "not authorized for the consumer group: have READ on it granted (its name is CONSUMER_GROUP.<topic>), or use another user or CONSUMER_GROUP",
+    { reason: "not authorized" },
+  );
+}
+
+function settingAtFault(error: unknown): ConfigError | null {
   const { type = "", code, name, message } = rootOf(error);
   if (name === "KafkaJSSASLAuthenticationError" || type.startsWith("SASL_") || type.startsWith("UNSUPPORTED_SASL"))
     return new ConfigError([

@@ -1,10 +1,11 @@
 import type { Logger } from "pino";
 import type { Bus, Outgoing, Subscription } from "../../bus.ts";
 import type { Config } from "../../config.ts";
-import { ConfigError, Unavailable, UnknownTopic } from "../../errors.ts";
+import { Unavailable, UnknownTopic } from "../../errors.ts";
 import { adminConnection } from "./admin.ts";
 import { clientFactory } from "./client.ts";
 import { installCodecs } from "./codecs.ts";
+import { permanent, rootOf } from "./failures.ts";
 import { checkGroup, twoTopics } from "./group-topic.ts";
 import { persist } from "./persist.ts";
 import { read } from "./read.ts";
@@ -36,14 +37,19 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
   /** What is asked once, by somebody who waits for the answer. */
   async function ask<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const signal = AbortSignal.timeout(config.connectTimeoutMs);
+    let last: unknown;
     const failed = (error: unknown) => {
-      if (error instanceof UnknownTopic || error instanceof ConfigError) throw error;
+      last = error;
+      const fault = permanent(error);
+      if (fault) throw fault;
     };
     return await persist(attempt, { what, log, signal, failed }).catch((error: unknown) => {
       if (!signal.aborted) throw error;
+      const seconds = config.connectTimeoutMs / 1_000;
+      const why = `last error: ${last === undefined ? "none" : rootOf(last).message}`;
       throw new Unavailable(
-        `${what}: Kafka at ${config.kafka.brokers.join(", ")} did not answer in ${config.connectTimeoutMs / 1_000} s`,
-        error,
+        `${what}: Kafka at ${config.kafka.brokers.join(", ")} did not answer in ${seconds} s (${why})`,
+        last ?? error,
       );
     });
   }

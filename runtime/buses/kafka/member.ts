@@ -2,7 +2,7 @@ import type { Consumer, ConsumerCrashEvent, ConsumerGroupJoinEvent, EachBatchPay
 import type { Logger } from "pino";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, NewClient } from "./client.ts";
-import { rootOf, settingAtFault } from "./failures.ts";
+import { rootOf, permanent } from "./failures.ts";
 
 export interface MemberEvents {
   /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
@@ -96,8 +96,9 @@ export function createMember(
     current = commit = undefined;
     events.crashed();
     void old.client.end(() => old.consumer.disconnect());
-    if (settingAtFault(why) || retriable === false) hopeless++;
-    if (hopeless >= HOPELESS) return events.failed(why as Error);
+    const fault = permanent(why);
+    if (fault) return events.failed(fault);
+    if (retriable === false && ++hopeless >= HOPELESS) return events.failed(why as Error);
     log.warn({ group, topic, error: message }, "the consumer has failed and is replaced");
     await sleep(500 * (1 + hopeless));
     if (!left) void start();

@@ -3,7 +3,8 @@ import type { Config } from "../../config.ts";
 import { Unavailable } from "../../errors.ts";
 import { backoffMs, pause } from "../../maybe.ts";
 import type { AdminConnection } from "./admin.ts";
-import { rootOf, settingAtFault } from "./failures.ts";
+import { permanent, rootOf } from "./failures.ts";
+import { orAborted } from "./persist.ts";
 
 const never = new AbortController().signal;
 const REMIND_MS = 10_000;
@@ -16,16 +17,23 @@ export async function waitForBroker(config: Config, admin: AdminConnection, log:
   const began = Date.now();
   const brokers = config.kafka.brokers.join(", ");
   let reminded = 0;
+  let last: unknown;
   for (let failures = 1; ; failures++) {
+    const rest = AbortSignal.timeout(Math.max(0, began + config.connectTimeoutMs - Date.now()));
     try {
-      await admin.use((open) => open.describeCluster());
+      await orAborted(
+        admin.use((open) => open.describeCluster()),
+        rest,
+      );
       if (failures > 1) log.info({ brokers }, "Kafka is there");
       return;
     } catch (error) {
-      const fault = settingAtFault(error);
+      const fault = permanent(error);
       if (fault) throw fault;
-      const why = explain(error, config);
-      if (Date.now() - began >= config.connectTimeoutMs) throw new Unavailable(giveUp(brokers, why, config), error);
+      // What failed before says more than that the time is over.
+      last = rest.aborted ? (last ?? error) : error;
+      const why = explain(last, config);
+      if (Date.now() - began >= config.connectTimeoutMs) throw new Unavailable(giveUp(brokers, why, config), last);
       if (Date.now() - reminded >= REMIND_MS) log.warn({ brokers, why }, "waiting for Kafka");
       if (Date.now() - reminded >= REMIND_MS) reminded = Date.now();
       await pause(200 + backoffMs(failures, 200, 2_000), never);
@@ -35,8 +43,12 @@ export async function waitForBroker(config: Config, admin: AdminConnection, log:
 
 /** A broker that expects TLS or a log-in only hangs up on whoever comes without. */
 function explain(error: unknown, { kafka: { ssl, sasl } }: Config): string {
-  const { message } = rootOf(error);
-  const hungUp = /closed connection|ECONNRESET|disconnected|socket hang up|before secure TLS|timed out/i.test(message);
+  const root = rootOf(error);
+  const message = root.name === "TimeoutError" ? "no answer" : root.message;
+  const hungUp =
+    /closed connection|ECONNRESET|disconnected|socket hang up|before secure TLS|no answer|time(d |-)?out/i.test(
+      message,
+    );
   const protocol = `${sasl ? "SASL_" : ""}${ssl ? "SSL" : sasl ? "PLAINTEXT" : ""}` || "PLAINTEXT";
   return hungUp ? `${message}; does security_protocol=${protocol} fit this port?` : message;
 }
