@@ -9,7 +9,7 @@ const withServers = { globalSetup: ["tests/support/global-setup.ts"], testTimeou
 export default defineConfig({
   test: {
     projects: [
-      project("unit", 0),
+      project("unit", 0, { testTimeout: 30_000 }),
       project("contract", 1, withServers),
       project("integration", 2, withServers),
       project("faults", 3, { ...withServers, testTimeout: 180_000, fileParallelism: false }),
