@@ -17,9 +17,12 @@ afterEach(() => void running?.process.kill("SIGKILL"));
 
 const env = () => ({ METROBUS_DATA: data, PORT: "0" });
 
-/** `npm start` in a terminal of its own: what is written to its input is typed there. */
+/**
+ * `npm start` in a terminal of its own: what is written to its input is typed there. In the shell's place, since some
+ * shells answer a Ctrl-C with 130 whatever the program answered.
+ */
 function npmStart(flags: string, extra: Record<string, string> = {}): Running {
-  return (running = start(["script", "-qec", `npm start -- ${flags}`, "/dev/null"], { ...env(), ...extra }));
+  return (running = start(["script", "-qec", `exec npm start -- ${flags}`, "/dev/null"], { ...env(), ...extra }));
 }
 
 /** What the demo says became of the messages: `dropped at AddEmail: …` → 12. */
