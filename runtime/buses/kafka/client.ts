@@ -4,6 +4,7 @@ import { Kafka, logLevel, type ISocketFactoryArgs, type KafkaConfig, type LogEnt
 import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import "./client-repairs.ts";
+import "./encoding.ts";
 
 /** One kafkajs instance with its sockets: an admin's, a producer's or a consumer's, never shared. */
 export interface Client {

@@ -65,14 +65,30 @@ function sticky(chosen: Map<string, number>, topic: string, partitions: number):
 
 /** Chunks as kafkajs takes them: by topic. */
 export function topicMessages(chunks: readonly Chunk[]): { topic: string; messages: KafkaMessage[] }[] {
-  const byTopic = new Map<string, KafkaMessage[]>();
+  const byTopic = new Map<string, Grouped>();
   for (const { topic, partition, records } of chunks) {
-    const messages = byTopic.get(topic) ?? [];
+    const messages = byTopic.get(topic) ?? new Grouped();
     byTopic.set(topic, messages);
-    for (const { key, value, headers } of records) {
-      const some = toHeaders(headers);
-      messages.push(some ? { key, value, partition, headers: some } : { key, value, partition });
-    }
+    messages.add(partition, records.map(messageOf));
   }
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
+}
+
+function messageOf({ key, value, headers }: Outgoing): KafkaMessage {
+  const some = toHeaders(headers);
+  return some ? { key, value, headers: some } : { key, value };
+}
+
+/** kafkajs groups a topic's messages by their partition, with `reduce`, and copies the group for each: these are grouped already. */
+class Grouped extends Array<KafkaMessage> {
+  readonly #groups: Record<number, KafkaMessage[]> = {};
+
+  add(partition: number, messages: KafkaMessage[]): void {
+    this.#groups[partition] = messages;
+    for (const message of messages) this.push(message);
+  }
+
+  override reduce(): never {
+    return this.#groups as never;
+  }
 }
