@@ -95,7 +95,7 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
     if (lane.done >= 0 && end < lane.next && from < lane.next) return rewritten(lane, from, end);
     if (lane.done >= 0 && from > lane.next) void jumped(lane, lane.next, from).catch(() => undefined);
     lane.end = end;
-    lane.push(receive(batch, lane.next, lane.waiting), Number(batch.lastOffset()) + 1);
+    lane.push(receive(batch, lane.next), Number(batch.lastOffset()) + 1);
   }
 
   /** The topic's log ends before what we have read of it: it was made anew, or lost its end with a broker. */

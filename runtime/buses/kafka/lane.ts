@@ -9,7 +9,7 @@ import type { Sender } from "./sender.ts";
 const BATCH_RECORDS = 1_000;
 const BATCH_BYTES = 900_000;
 /** Fetching pauses above this many bytes of waiting records, and goes on at half of it. */
-const QUEUE_BYTES = 8 * 1024 * 1024;
+const QUEUE_BYTES = 2 * 1024 * 1024;
 /** No next batch while this much is given and not settled … */
 const UNSETTLED_RECORDS = 10_000;
 const UNSETTLED_BYTES = 4 * 1024 * 1024;
@@ -77,11 +77,6 @@ export class Lane {
   /** Neither an `onBatch` nor a settlement is under way. */
   get idle(): boolean {
     return !this.#running && (this.lost || this.#settling === 0);
-  }
-
-  /** Bytes of the records that wait. */
-  get waiting(): number {
-    return this.#queuedBytes;
   }
 
   state(): LaneState {

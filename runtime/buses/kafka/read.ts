@@ -62,7 +62,7 @@ export async function* read({
       autoCommit: false,
       eachBatch: async ({ batch }) => {
         if (batch.partition !== partition) return;
-        waiting.push(...receive(batch, next, 0));
+        waiting.push(...receive(batch, next));
         // Whoever reads may take long over what it has.
         pause(partition);
       },

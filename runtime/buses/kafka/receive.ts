@@ -2,19 +2,18 @@ import type { Batch, KafkaMessage } from "kafkajs";
 import type { Received } from "../../bus.ts";
 import { headersOf } from "./headers.ts";
 
-/** A record that waits this far behind others is copied. */
-const COPY_ABOVE_BYTES = 256 * 1024;
+/** Fetched records that are less than this part of the network's buffer in which they lie are copied. */
+const LEAST_SHARE = 1 / 8;
 
 /**
- * The records of what was fetched, from an offset on. Their bytes are slices of the network's buffer, which one slice
- * keeps in memory as a whole, megabytes for hundreds of bytes: so what will wait for long is copied. `waiting` is how
- * many bytes wait before them.
+ * The records of what was fetched, from an offset on. Their bytes are slices of the network's buffer, of which one slice
+ * keeps all in memory, megabytes for hundreds of bytes: a lane's few records among many of others are copied.
  */
-export function receive({ topic, partition, messages }: Batch, from: number, waiting: number): Received[] {
+export function receive({ topic, partition, messages }: Batch, from: number): Received[] {
   const lane = String(partition);
-  const kept = waiting > COPY_ABOVE_BYTES ? copied : same;
   const fresh = messages.length > 0 && Number(messages[0]!.offset) < from;
   const wanted = fresh ? messages.filter(({ offset }) => Number(offset) >= from) : messages;
+  const kept = isSmallPart(wanted) ? copied : same;
   return wanted.map((message: KafkaMessage) => ({
     topic,
     lane,
@@ -24,6 +23,13 @@ export function receive({ topic, partition, messages }: Batch, from: number, wai
     value: kept(message.value),
     headers: headersOf(message.headers),
   }));
+}
+
+function isSmallPart(messages: readonly KafkaMessage[]): boolean {
+  let bytes = 0;
+  for (const { key, value } of messages) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  const whole = (messages[0]?.value ?? messages[0]?.key)?.buffer.byteLength ?? 0;
+  return bytes < whole * LEAST_SHARE;
 }
 
 const same = (bytes: Buffer | null): Buffer | null => bytes;
