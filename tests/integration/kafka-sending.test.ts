@@ -9,10 +9,16 @@ const brokers = inject("kafka");
 
 describe.skipIf(!brokers)("sending to Kafka (skipped without Docker)", () => {
   let bus: Bus;
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => void warnings.push(warning);
   beforeAll(async () => {
+    process.on("warning", warned);
     bus = await openKafkaBus(brokers!);
   });
-  afterAll(() => bus.close());
+  afterAll(async () => {
+    process.off("warning", warned);
+    await bus.close();
+  });
 
   const topicOf = async (partitions: number): Promise<string> => {
     const topic = unique("topic");
@@ -101,5 +107,24 @@ describe.skipIf(!brokers)("sending to Kafka (skipped without Docker)", () => {
     await subscription.stop(Date.now() + 10_000);
     const values = (await everything(bus, next)).map((record) => Number(record.value));
     expect(values).toEqual(Array.from({ length: 3_000 }, (_, n) => n));
+  });
+
+  test("calls made at once are all there, in their order; one that is refused takes no other with it", async () => {
+    const topic = await topicOf(1);
+    const small = (n: number) => bus.send([message(topic, "key", String(n))]);
+    const large = () => bus.send([message(topic, "key", "x".repeat(1_048_560))]);
+    const [first, refused, second] = await Promise.all([
+      Promise.all(Array.from({ length: 2_000 }, (_, n) => small(n))),
+      large().catch((error: unknown) => error),
+      Promise.all(Array.from({ length: 2_000 }, (_, n) => small(2_000 + n))),
+    ]);
+    expect(refused).toBeInstanceOf(TooLarge);
+    expect(first.length + second.length).toBe(4_000);
+    expect((await everything(bus, topic)).map((record) => Number(record.value))).toEqual([...Array(4_000).keys()]);
+  });
+
+  test("the client sets no timers with a negative time, of which Node warns", async () => {
+    await bus.send([message(await topicOf(1), null, "1")]);
+    expect(warnings).toEqual([]);
   });
 });

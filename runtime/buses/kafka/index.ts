@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Bus, Outgoing, Subscription } from "../../bus.ts";
+import type { Bus, Subscription } from "../../bus.ts";
 import type { Config } from "../../config.ts";
 import { Unavailable, UnknownTopic } from "../../errors.ts";
 import { adminConnection } from "./admin.ts";
@@ -9,6 +9,7 @@ import { permanent, rootOf } from "./failures.ts";
 import { checkGroup, twoTopics } from "./group-topic.ts";
 import { persist } from "./persist.ts";
 import { read } from "./read.ts";
+import { createSend } from "./send.ts";
 import { createSender } from "./sender.ts";
 import { laneOffsets } from "./state.ts";
 import { subscribe } from "./subscribe.ts";
@@ -54,21 +55,6 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
     });
   }
 
-  async function send(messages: readonly Outgoing[]): Promise<void> {
-    const signal = AbortSignal.timeout(config.connectTimeoutMs);
-    try {
-      const fault = await sender.fault(messages, signal);
-      if (fault) throw fault;
-      for (const why of (await sender.send(messages, signal)).values()) throw why;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      throw new Unavailable(
-        `${messages.length} messages could not be sent within ${config.connectTimeoutMs / 1_000} s: some of them may have been`,
-        error,
-      );
-    }
-  }
-
   return {
     name: "kafka",
     features: { exactlyOnce: false, ordered: true, readable: true },
@@ -87,7 +73,7 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
       return subscription;
     },
 
-    send,
+    send: createSend(sender, config.connectTimeoutMs),
 
     async *read(topic, lane, from, limit) {
       await ask(`asking for topic "${topic}"`, () => topics.find(topic));
