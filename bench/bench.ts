@@ -34,7 +34,11 @@ const say = (line: string) => void process.stderr.write(`${line}\n`);
 const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 /** Each variant once a round, in an order that turns, so that none always comes after the same other one. */
-async function inTurn<T>(some: readonly Name[], times: number, run: (name: Name) => Promise<T>): Promise<Record<Name, T[]>> {
+async function inTurn<T>(
+  some: readonly Name[],
+  times: number,
+  run: (name: Name) => Promise<T>,
+): Promise<Record<Name, T[]>> {
   const found: Record<Name, T[]> = { eachMessage: [], eachBatch: [], metrobus: [], quiet: [] };
   for (let round = 0; round < times; round++) {
     for (let at = 0; at < some.length; at++) {
@@ -64,7 +68,9 @@ async function measure(): Promise<Report> {
   const delay = (of: Name, what: keyof Latency) => median(delays[of].map((result) => result[what]));
   /** Of each round by itself, since a machine is not the same from minute to minute. */
   const over = (one: Name, other: Name) =>
-    median(rates[one].map(({ messagesPerSecond }, round) => messagesPerSecond / rates[other][round]!.messagesPerSecond));
+    median(
+      rates[one].map(({ messagesPerSecond }, round) => messagesPerSecond / rates[other][round]!.messagesPerSecond),
+    );
   return {
     messages,
     rounds,

@@ -83,10 +83,16 @@ export function journey(metro: MetroBus, route: readonly string[]): Journey {
       highest.set(key, Math.max(n, highest.get(key) ?? -1));
       seen.add(n);
     }
-    const arrivedInAll = ends.length + deadLetters.length;
-    for (const letter of deadLetters) seen.add(numberOf(letter));
+    const numberedLetters = deadLetters.filter(({ value }) => value?.toString().includes('"n":'));
+    for (const letter of numberedLetters) seen.add(numberOf(letter));
     const missing = Array.from({ length: sent }, (_, n) => n).filter((n) => !seen.has(n));
-    return { missing, duplicates: arrivedInAll - seen.size, disordered, stretches, deadLetters };
+    return {
+      missing,
+      duplicates: ends.length + numberedLetters.length - seen.size,
+      disordered,
+      stretches,
+      deadLetters,
+    };
   }
 
   return {

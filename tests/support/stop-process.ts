@@ -62,6 +62,12 @@ export function killStops(): void {
   started.clear();
 }
 
+/** How often processes took a message that one of them had taken before. */
+export function takenAgain(all: readonly StopProcess[]): number {
+  const places = all.flatMap(({ topic, taken }) => taken.map(({ place }) => `${topic} ${place}`));
+  return places.length - new Set(places).size;
+}
+
 function parseLog(line: string): { level: number; msg: string } {
   try {
     return JSON.parse(line) as { level: number; msg: string };
