@@ -1,4 +1,4 @@
-import { createClient, defineScript } from "redis";
+import { createClient, defineScript, ErrorReply } from "redis";
 import { asError, Unavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { FLUSH_SCRIPT } from "./flush-script.ts";
@@ -43,7 +43,7 @@ type Client = ReturnType<typeof newClient>;
 
 /** One connection to Redis, made when it is needed and made again after it broke or hung. */
 export function redisConnection(options: RedisOptions) {
-  const where = withoutPassword(options.url);
+  const where = withoutLogin(options.url);
   let open: { client: Client; ready: Promise<unknown> } | null = null;
   let closed = false;
 
@@ -69,10 +69,7 @@ export function redisConnection(options: RedisOptions) {
     } catch (error) {
       if (open?.client === client) open = null;
       client.destroy();
-      throw new Unavailable(
-        `Redis at ${where} can't be used (${asError(error).message}): start it, or correct REDIS_HOST and REDIS_PORT, or REDIS_URL`,
-        error,
-      );
+      throw new Unavailable(`Redis at ${where} can't be used (${asError(error).message}): ${remedy(error)}`, error);
     } finally {
       clearTimeout(timer);
     }
@@ -86,8 +83,16 @@ export function redisConnection(options: RedisOptions) {
   return { ask, close };
 }
 
-function withoutPassword(url: string): string {
+function remedy(error: unknown): string {
+  if (!(error instanceof ErrorReply)) return "start it, or correct REDIS_HOST and REDIS_PORT, or REDIS_URL";
+  if (/^(NOAUTH|WRONGPASS|NOPERM)|AUTH/.test(error.message)) return "correct the user and password in REDIS_URL";
+  return "see what Redis says; where others use the same keys, name another database in REDIS_URL";
+}
+
+/** A log-in may be a secret in either part. */
+function withoutLogin(url: string): string {
   const parsed = new URL(url);
-  if (parsed.password) parsed.password = "***";
+  parsed.username = "";
+  parsed.password = "";
   return parsed.href;
 }
