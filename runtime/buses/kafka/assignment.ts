@@ -1,7 +1,7 @@
 import type { EachBatchPayload } from "kafkajs";
 import type { Logger } from "pino";
 import type { ConsumeOptions } from "../../bus.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 import { Lane, type LaneHolder } from "./lane.ts";
 import type { Member } from "./member.ts";
 import { persist } from "./persist.ts";

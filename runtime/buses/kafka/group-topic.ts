@@ -1,6 +1,6 @@
 import { AssignerProtocol } from "kafkajs";
 import { ConfigError } from "../../errors.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 
 /**
  * Throws ConfigError when members of the group read another topic: Kafka's rebalance would give out the partitions of

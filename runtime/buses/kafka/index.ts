@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Bus, Subscription } from "../../bus.ts";
 import type { Config } from "../../config.ts";
 import { Unavailable, UnknownTopic } from "../../errors.ts";
-import { adminConnection } from "./admin.ts";
+import { adminConnection } from "./connection.ts";
 import { clientFactory } from "./client.ts";
 import { installCodecs } from "./codecs.ts";
 import { permanent, rootOf } from "./failures.ts";

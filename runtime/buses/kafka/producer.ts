@@ -1,6 +1,7 @@
-import type { Producer } from "kafkajs";
+import type { Kafka, Producer } from "kafkajs";
 import { wasWritten } from "./client-repairs.ts";
-import type { Client, NewClient } from "./client.ts";
+import type { NewClient } from "./client.ts";
+import { connection } from "./connection.ts";
 import { rootOf } from "./failures.ts";
 import { topicMessages, type Chunk } from "./place.ts";
 
@@ -17,41 +18,18 @@ export function unwritten(chunks: readonly Chunk[], error: unknown): readonly Ch
   return rest.length > 0 ? rest : chunks;
 }
 
-interface Open {
-  readonly client: Client;
-  readonly producer: Producer;
-  readonly connected: Promise<void>;
-}
-
 /**
  * A producer that is replaced after every failure: a kafkajs producer keeps topics that are gone and stops for all
  * others. It never retries by itself, since its retries lose acknowledged records when leaders move (upstream #1798),
  * and it is not idempotent, since an idempotent one loses records after a failed send.
  */
 export function producerConnection(newClient: NewClient): ProducerConnection {
-  let open: Open | undefined;
-  const end = ({ client, producer }: Open) => client.end(() => producer.disconnect());
-  return {
-    async send(chunks) {
-      const used = (open ??= connect(newClient()));
-      try {
-        await used.connected;
-        await sendAll(used.producer, chunks);
-      } catch (error) {
-        if (open === used) open = undefined;
-        void end(used);
-        throw error;
-      }
-    },
-    async close() {
-      if (open) await end(open);
-      open = undefined;
-    },
-  };
+  const { use, close } = connection(newClient, newProducer);
+  return { send: (chunks) => use((producer) => sendAll(producer, chunks)), close };
 }
 
-function connect(client: Client): Open {
-  const producer = client.kafka.producer({
+function newProducer(kafka: Kafka): Producer {
+  return kafka.producer({
     retry: { retries: 0 },
     allowAutoTopicCreation: false,
     // Every record has its partition already.
@@ -60,7 +38,6 @@ function connect(client: Client): Open {
       ({ message }) =>
         message.partition!,
   });
-  return { client, producer, connected: producer.connect() };
 }
 
 async function sendAll(producer: Producer, chunks: readonly Chunk[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Received } from "../../bus.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 import type { NewClient } from "./client.ts";
 import { receive } from "./receive.ts";
 

@@ -1,5 +1,5 @@
 import type { Admin } from "kafkajs";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 
 export interface LaneOffsets {
   readonly partition: number;

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import { asError, Unavailable } from "../../errors.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 import { createAssignment } from "./assignment.ts";
 import type { NewClient } from "./client.ts";
 import { commitQueue } from "./commits.ts";

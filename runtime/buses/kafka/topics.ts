@@ -2,7 +2,7 @@ import kafkajs from "kafkajs";
 import type { Config } from "../../config.ts";
 import type { TopicSpec } from "../../bus.ts";
 import { ConfigError, UnknownTopic } from "../../errors.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 import { isUnknownTopic, notAuthorized, rootOf, typeOf } from "./failures.ts";
 
 export interface Topic {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import { Unavailable } from "../../errors.ts";
 import { backoffMs, pause } from "../../maybe.ts";
-import type { AdminConnection } from "./admin.ts";
+import type { AdminConnection } from "./connection.ts";
 import { permanent, rootOf } from "./failures.ts";
 import { orAborted } from "./persist.ts";
 
