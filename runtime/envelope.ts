@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Received } from "./bus.ts";
-import { MalformedMessage, UnusableResult } from "./errors.ts";
+import { asError, MalformedMessage, UnusableResult } from "./errors.ts";
 import { payloadSpan } from "./payload-span.ts";
 
 /**
@@ -104,13 +104,14 @@ export function writePayload(payload: unknown): string {
   try {
     json = JSON.stringify(payload);
   } catch (error) {
-    throw new UnusableResult(`the callback returned what can't be written as JSON: ${(error as Error).message}`, error);
+    throw new UnusableResult(`the payload can't be written as JSON: ${asError(error).message}`, error);
   }
-  if (json === undefined)
+  const isUnwritten = json === undefined || (typeof payload === "number" && !Number.isFinite(payload));
+  if (isUnwritten)
     throw new UnusableResult(
-      `the callback returned a ${typeof payload}, which can't be written as JSON: return an object, text, number or boolean`,
+      `the payload is ${typeof payload === "number" ? payload : `a ${typeof payload}`}, which JSON can't hold: give an object, text, a finite number or a boolean`,
     );
-  return json;
+  return json!;
 }
 
 export function writeEnvelope(header: Header, envelope: Pick<Envelope, "field" | "rest">, payloadJson: string): Buffer {

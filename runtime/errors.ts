@@ -1,3 +1,5 @@
+import { isProxy } from "node:util/types";
+
 /**
  * Every error that metrobus itself raises. Each quotes the value, says why, and names the remedy; `retryable` says
  * whether trying the same thing again can help, and `reason` is the short text under which it is counted.
@@ -101,6 +103,17 @@ export class LaneLost extends MetrobusError {
   }
 }
 
+/** Whatever was thrown, as an error. Never throws. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`a value that is no Error was thrown: ${String(thrown)}`);
+  return !isProxy(thrown) && thrown instanceof Error
+    ? thrown
+    : new Error(`a value that is no Error was thrown: ${inWords(thrown)}`);
+}
+
+function inWords(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `a ${typeof thrown} that can't be shown as text`;
+  }
 }

@@ -41,7 +41,12 @@ export function checkHops(visited: number, ahead: number, rules: RouteRules): vo
 }
 
 /** Throws RouteError unless every stop ahead may be visited. */
-export function checkRoute(ahead: readonly unknown[], visited: number, rules: RouteRules): void {
+export function checkRoute(ahead: unknown, visited: number, rules: RouteRules): asserts ahead is readonly string[] {
+  if (!Array.isArray(ahead)) {
+    throw new RouteError(
+      `${JSON.stringify(ahead) ?? typeof ahead} is no route: give an array of topics in the order of travel, like ["AddEmail", "Log"]`,
+    );
+  }
   checkHops(visited, ahead.length, rules);
   for (const topic of ahead) checkTopic(topic, rules);
 }

@@ -46,6 +46,7 @@ export class Visit {
   /** Milliseconds from the record's timestamp until the work began, and from there to the outcome. */
   waitedMs = 0;
   workedMs = 0;
+  #open: (record: Received) => Envelope = () => UNREAD;
 
   constructor(setting: VisitSetting, record: Received, index: number, signal: AbortSignal) {
     this.setting = setting;
@@ -59,14 +60,16 @@ export class Visit {
     this.workedMs = performance.now();
   }
 
-  read(envelope: Envelope): void {
-    this.envelope = envelope;
-    this.id = envelope.header?.id ?? firstMet(this.record);
-    this.boarded = envelope.header?.boarded ?? this.record.timestamp;
+  read(open: (record: Received) => Envelope): void {
+    this.#open = open;
     this.newAttempt();
   }
 
+  /** Begins with the message as it came, whatever an attempt before did to its own copy. */
   newAttempt(): void {
+    this.envelope = this.#open(this.record);
+    this.id = this.envelope.header?.id ?? firstMet(this.record);
+    this.boarded = this.envelope.header?.boarded ?? this.record.timestamp;
     this.payload = this.envelope.payload;
     this.context = new Attempt(this);
   }

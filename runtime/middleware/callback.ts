@@ -7,7 +7,9 @@ import type { Outcome, Visit } from "../visit.ts";
 export function callbackHandler(callback: StopCallback<never>): Handler {
   return (visit) => {
     const result = callback(visit.payload as never, visit.context);
-    return isPromise<unknown>(result) ? result.then((value) => outcomeOf(visit, value)) : outcomeOf(visit, result);
+    return isPromise<unknown>(result)
+      ? Promise.resolve(result).then((value) => outcomeOf(visit, value))
+      : outcomeOf(visit, result);
   };
 }
 
@@ -18,5 +20,5 @@ function outcomeOf(visit: Visit, result: unknown): Outcome {
   if (result instanceof Passed) return { kind: "pass" };
   if (!(result instanceof Routed)) return { kind: "forward", payload: result };
   visit.context.route.replace(result.route);
-  return result.payload instanceof Passed ? { kind: "pass" } : { kind: "forward", payload: result.payload };
+  return outcomeOf(visit, result.payload);
 }

@@ -1,4 +1,4 @@
-import type { Outgoing } from "../bus.ts";
+import type { Outgoing, Received } from "../bus.ts";
 import { advance, newHeader, readEnvelope, readRaw, writeEnvelope, writePassed, writePayload } from "../envelope.ts";
 import type { Header, PayloadField } from "../envelope.ts";
 import { isPromise } from "../maybe.ts";
@@ -8,8 +8,9 @@ import type { Outcome, Visit } from "../visit.ts";
 
 /** Opens the envelope on arrival; on departure pops the next stop off the route and writes what is to be sent. */
 export function envelope(input: "routed" | "raw", field: PayloadField): Middleware {
+  const open = input === "raw" ? (record: Received) => readRaw(record, field) : readEnvelope;
   return (next) => (visit) => {
-    visit.read(input === "raw" ? readRaw(visit.record, field) : readEnvelope(visit.record));
+    visit.read(open);
     const outcome = next(visit);
     return isPromise(outcome) ? outcome.then((known) => depart(visit, known)) : depart(visit, outcome);
   };

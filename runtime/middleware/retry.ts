@@ -1,4 +1,4 @@
-import { asError, LaneLost, MetrobusError } from "../errors.ts";
+import { asError, MetrobusError } from "../errors.ts";
 import { backoffMs, isPromise, pause } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import type { Outcome, Visit } from "../visit.ts";
@@ -20,11 +20,13 @@ export function isRetryable(error: Error): boolean {
 
 /** Tries a failing callback again, in place: the messages behind it wait, so order is kept. */
 export function retry(options: RetryOptions): Middleware {
+  /** Of metrobus's own errors one's function is asked only where trying again can help at all. */
+  const mayHelp = (error: Error) => isRetryable(error) && options.isRetryable(error);
   return (next) => {
     async function again(visit: Visit, thrown: unknown): Promise<Outcome> {
       for (let failure = thrown; ;) {
         const error = asError(failure);
-        if (error instanceof LaneLost || visit.attempt >= options.attempts || !options.isRetryable(error)) throw error;
+        if (visit.attempt >= options.attempts || !mayHelp(error)) throw error;
         visit.setting.log.warn(
           { id: visit.id, attempt: visit.attempt, err: error },
           "the callback failed, it will be tried again",
