@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { loadConfig, settings, type Settings } from "../../runtime/config.ts";
+import { loadConfig } from "../../runtime/config.ts";
 import { ConfigError } from "../../runtime/errors.ts";
+import { settings, type Settings } from "../../runtime/settings.ts";
 
 const faultsOf = (environment: Record<string, string>, overrides: Settings = {}): readonly string[] => {
   try {

@@ -1,0 +1,185 @@
+import { z } from "zod";
+
+/** The table of settings: every environment variable, how it is read, and what it means. `docs/configuration.md` is tested against it. */
+
+const whole = (min: number, max: number) =>
+  z.coerce.number("must be a whole number").int("must be a whole number").min(min).max(max);
+const port = whole(1, 65_535);
+const flag = z.enum(["true", "false", "1", "0", "on", "off"]).transform((word) => ["true", "1", "on"].includes(word));
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const duration = z
+  .string()
+  .regex(/^\d+(ms|s|m|h)$/, "must be a whole number with its unit, such as 500ms, 8s or 2m")
+  .transform((text) => Number.parseInt(text) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS])
+  .refine((ms) => ms <= 2_147_483_647, "must be at most 24 days");
+const topicName = z
+  .string()
+  .regex(/^[\w.-]{1,249}$/, "must be a topic name: at most 249 letters, digits, '.', '_' or '-'");
+const text = z.string();
+const brokerList = z
+  .string()
+  .transform((list) => list.split(",").map((broker) => broker.trim()))
+  .refine(
+    (list) => list.every((broker) => /^\S+:\d{1,5}$/.test(broker)),
+    "must be host:port, several with commas between",
+  );
+
+export interface Setting {
+  schema: z.ZodType;
+  fallback: string;
+  doc: string;
+  secret?: boolean;
+}
+
+/** Every setting: how it is read, what it is when it is not set ("" = nothing), and what it means. */
+export const settings = {
+  METROBUS_BUS: {
+    schema: z.enum(["kafka", "memory"]),
+    fallback: "kafka",
+    doc: "The bus: `kafka`, or `memory` (inside this process).",
+  },
+  KAFKA_HOST: {
+    schema: text,
+    fallback: "localhost",
+    doc: "Kafka's host, with KAFKA_PORT; for several brokers set KAFKA_BROKERS instead.",
+  },
+  KAFKA_PORT: { schema: port, fallback: "9092", doc: "Kafka's port." },
+  KAFKA_BROKERS: {
+    schema: brokerList,
+    fallback: "",
+    doc: "Brokers to start from, `host:port` with commas between; in the place of KAFKA_HOST and KAFKA_PORT.",
+  },
+  security_protocol: {
+    schema: z.enum(["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]),
+    fallback: "PLAINTEXT",
+    doc: "How to talk to Kafka: with TLS (`SSL`, `SASL_SSL`) and with a log-in (`SASL_PLAINTEXT`, `SASL_SSL`).",
+  },
+  sasl_mechanisms: {
+    schema: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]),
+    fallback: "",
+    doc: "The kind of log-in; needed with a SASL protocol.",
+  },
+  sasl_username: { schema: text, fallback: "", doc: "Kafka's user; needed with a SASL protocol." },
+  sasl_password: { schema: text, fallback: "", doc: "Its password; needed with a SASL protocol.", secret: true },
+  ssl_ca_location: {
+    schema: text,
+    fallback: "",
+    doc: "File with the certificate authority (PEM) that signed the brokers' certificates; default: the system's.",
+  },
+  ssl_certificate_location: {
+    schema: text,
+    fallback: "",
+    doc: "File with the client's certificate (PEM), with ssl_key_location.",
+  },
+  ssl_key_location: { schema: text, fallback: "", doc: "File with the client's key (PEM)." },
+  ssl_key_password: { schema: text, fallback: "", doc: "The key's passphrase.", secret: true },
+  METROBUS_STATS: {
+    schema: z.enum(["redis", "memory"]),
+    fallback: "",
+    doc: "Where counts go: `redis`, or `memory` (seen by this process only). Default: redis with the bus kafka, else memory.",
+  },
+  REDIS_HOST: {
+    schema: text,
+    fallback: "localhost",
+    doc: "Redis's host, with REDIS_PORT; for TLS or a log-in set REDIS_URL instead.",
+  },
+  REDIS_PORT: { schema: port, fallback: "6379", doc: "Redis's port." },
+  REDIS_URL: {
+    schema: z.url({ protocol: /^rediss?$/, error: "must be a URL such as rediss://user:password@host:6379/0" }),
+    fallback: "",
+    doc: "Redis as a URL, `redis://…` or `rediss://…` (TLS); in the place of REDIS_HOST and REDIS_PORT.",
+    secret: true,
+  },
+  redis_ca_location: {
+    schema: text,
+    fallback: "",
+    doc: "File with the certificate authority (PEM) of a `rediss://` server; default: the system's.",
+  },
+  ELASTIC_HOST: {
+    schema: text,
+    fallback: "",
+    doc: "Elasticsearch's or OpenSearch's host: the log stop then indexes each message there.",
+  },
+  ELASTIC_PORT: { schema: port, fallback: "9200", doc: "Its port; goes with ELASTIC_HOST." },
+  CONSUMER_GROUP: {
+    schema: topicName,
+    fallback: "metrobus",
+    doc: "Prefix of the consumer groups: a stop's group is `<CONSUMER_GROUP>.<topic>`.",
+  },
+  METROBUS_START: {
+    schema: z.enum(["earliest", "latest"]),
+    fallback: "earliest",
+    doc: "Where a new group, and a partition new to its group, begins to read.",
+  },
+  METROBUS_CREATE_TOPICS: {
+    schema: flag,
+    fallback: "false",
+    doc: "Create the topics that a stop needs when they are missing.",
+  },
+  METROBUS_PARTITIONS: { schema: whole(1, 10_000), fallback: "4", doc: "Partitions of a topic created by metrobus." },
+  METROBUS_REPLICATION: { schema: whole(1, 100), fallback: "1", doc: "Replicas of a topic created by metrobus." },
+  METROBUS_DEAD_LETTER_TOPIC: { schema: topicName, fallback: "Error", doc: "Where dead letters are kept." },
+  METROBUS_MAX_HOPS: {
+    schema: whole(1, 10_000),
+    fallback: "64",
+    doc: "How many stops a route may have, those visited included.",
+  },
+  METROBUS_CONCURRENCY: {
+    schema: whole(1, 10_000),
+    fallback: "1",
+    doc: "Callbacks of one partition running at once. At 1 order is kept per partition, above per key.",
+  },
+  METROBUS_ATTEMPTS: {
+    schema: whole(1, 1_000),
+    fallback: "3",
+    doc: "How often a failing callback is tried before the message is a dead letter.",
+  },
+  METROBUS_TIME_LIMIT: { schema: duration, fallback: "30s", doc: "How long one attempt of a callback may take." },
+  METROBUS_ENVELOPE: {
+    schema: z.enum(["payload", "body"]),
+    fallback: "payload",
+    doc: "The envelope's field for the payload in messages that get their route here: `body` for Python metrobus up to 0.0.13.",
+  },
+  METROBUS_CONNECT_TIMEOUT: {
+    schema: duration,
+    fallback: "60s",
+    doc: "How long start-up waits for the broker before it gives up.",
+  },
+  METROBUS_SESSION_TIMEOUT: {
+    schema: duration,
+    fallback: "30s",
+    doc: "How long a process may be silent before its partitions are given to others (Kafka's session time-out).",
+  },
+  SHUTDOWN_TIMEOUT: {
+    schema: duration,
+    fallback: "8s",
+    doc: "How long running callbacks may still take when the process is told to end.",
+  },
+  HEALTH_PORT: {
+    schema: whole(0, 65_535),
+    fallback: "",
+    doc: "Serve `/healthz` and `/readyz` on this port (0: a free one).",
+  },
+  LOG_LEVEL: {
+    schema: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
+    fallback: "info",
+    doc: "The least level that is logged.",
+  },
+  LOG_FORMAT: {
+    schema: z.enum(["json", "pretty"]),
+    fallback: "",
+    doc: "`json`: a line an event; `pretty`: for people. Default: pretty on a terminal.",
+  },
+  PORT: { schema: whole(0, 65_535), fallback: "5000", doc: "The port of the status page (0: a free one)." },
+  METROBUS_DATA: {
+    schema: text,
+    fallback: "data",
+    doc: "The folder of the demo's data files, emails.dat and whitelist.dat.",
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+/** Settings by their environment names, as text, as in the environment. */
+export type Settings = { readonly [Name in SettingName]?: string };
+/** What was read, by name; undefined: not set, and no default. */
+export type Values = { [Name in SettingName]: z.output<(typeof settings)[Name]["schema"]> | undefined };
