@@ -1,23 +1,22 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch } from "./bus.ts";
-import { asError, LaneLost, TooLarge } from "./errors.ts";
+import { asError, LaneLost } from "./errors.ts";
 import { keyOrder } from "./key-order.ts";
 import { isPromise, type Maybe } from "./maybe.ts";
-import { letterFor } from "./middleware/dead-letter.ts";
 import type { Handler } from "./middleware.ts";
-import { gather } from "./settlement.ts";
+import { gather, settle, type Settling } from "./settlement.ts";
 import { Visit, type Outcome, type VisitSetting } from "./visit.ts";
 
-export interface HopOptions extends VisitSetting {
+export interface HopOptions extends VisitSetting, Settling {
   readonly handler: Handler;
   /** Callbacks of one lane running at once. */
   readonly concurrency: number;
-  /** Told of each visit once, when its outcome is durable. */
-  readonly settled: (visit: Visit) => void;
-  /** Told each time a dead letter can't be written; its lane waits until it can. */
-  readonly stuck: (visit: Visit, why: Error) => void;
-  /** Told of what can't be: a bus or middleware that broke its promise. */
-  readonly failed: (error: Error) => void;
+}
+
+interface Lane {
+  readonly inOrder: ReturnType<typeof keyOrder>;
+  /** Records being worked on, waiting in a backoff, or being settled. */
+  open: number;
 }
 
 /**
@@ -25,84 +24,59 @@ export interface HopOptions extends VisitSetting {
  * the last one's settlement is under way. Work that was broken off is not settled: its record comes again.
  */
 export function hop(options: HopOptions) {
-  const lanes = new Map<string, ReturnType<typeof keyOrder>>();
-  /** Records being worked on, and those with the ones being settled. */
-  let working = 0;
-  let open = 0;
+  const lanes = new Map<string, Lane>();
   let wakeIdle: (() => void) | undefined;
 
   async function onBatch(batch: Batch): Promise<void> {
     const { records, signal } = batch;
+    const lane = laneOf(records[0]!.lane);
     const over = () => signal.aborted || options.halt.aborted;
-    const results = gather<Visit>(records.length, (visits) => void settle(batch, visits));
-    const inOrder = laneOrder(records[0]!.lane);
+    const results = gather<Visit>(
+      records.length,
+      (visits) => void settle(batch, visits, options).then(() => closed(lane, visits.length)),
+    );
     for (let index = 0; index < records.length && !over(); index++) {
       const visit = new Visit(options, records[index]!, index, signal);
-      const room = inOrder(visit.record.key, () => (over() ? undefined : work(visit, results.add)));
+      const room = lane.inOrder(visit.record.key, () => (over() ? undefined : work(visit, lane, results.add)));
       if (isPromise(room)) await room;
     }
     results.flush();
   }
 
-  function work(visit: Visit, add: (visit: Visit) => boolean): Maybe<void> {
-    working++;
-    open++;
+  function work(visit: Visit, lane: Lane, add: (visit: Visit) => boolean): Maybe<void> {
+    lane.open++;
     visit.begin();
     const done = (outcome: Outcome) => {
-      working--;
       visit.end(outcome);
       // A settlement leaves only in a turn of the event loop, which callbacks that never await would not give it.
       return add(visit) ? nextTurn() : undefined;
     };
     try {
       const outcome = options.handler(visit);
-      return isPromise(outcome) ? outcome.then(done).catch(brokenOff) : done(outcome);
+      return isPromise(outcome) ? outcome.then(done).catch((error) => brokenOff(lane, error)) : done(outcome);
     } catch (error) {
-      return brokenOff(error);
+      return brokenOff(lane, error);
     }
   }
 
-  async function settle(batch: Batch, visits: readonly Visit[]): Promise<void> {
-    try {
-      await batch.settle(visits, (index, why) =>
-        instead(
-          visits.find((visit) => visit.index === index)!,
-          why,
-        ),
-      );
-      visits.forEach(options.settled);
-    } catch (error) {
-      if (!(error instanceof LaneLost)) options.failed(asError(error));
-    }
-    closed(visits.length);
-  }
-
-  function instead(visit: Visit, why: Error) {
-    const letter = visit.outcome.kind === "dead";
-    if (letter) options.stuck(visit, why);
-    else visit.outcome = { kind: "dead", error: why };
-    return (visit.out = [
-      letterFor(visit, (visit.outcome as { error: Error }).error, letter && why instanceof TooLarge),
-    ]);
-  }
-
-  function brokenOff(error: unknown): void {
-    working--;
-    closed(1);
+  function brokenOff(lane: Lane, error: unknown): void {
+    closed(lane, 1);
     if (!(error instanceof LaneLost)) options.failed(asError(error));
   }
-  function closed(count: number): void {
-    open -= count;
-    if (open === 0) wakeIdle?.();
+  function closed(lane: Lane, count: number): void {
+    lane.open -= count;
+    if (lane.open === 0) wakeIdle?.();
   }
-  function laneOrder(lane: string) {
-    const order = lanes.get(lane) ?? keyOrder(options.concurrency);
-    lanes.set(lane, order);
-    return order;
+  function laneOf(name: string): Lane {
+    const lane = lanes.get(name) ?? { inOrder: keyOrder(options.concurrency), open: 0 };
+    lanes.set(name, lane);
+    return lane;
   }
-  /** Resolves when nothing is being worked on or settled. */
+  /** Whether something of the lane is being worked on or settled. */
+  const busy = (lane: string): boolean => (lanes.get(lane)?.open ?? 0) > 0;
+  /** Resolves when nothing is. */
   async function idle(): Promise<void> {
-    while (open > 0) await new Promise<void>((resolve) => (wakeIdle = resolve));
+    while ([...lanes.keys()].some(busy)) await new Promise<void>((resolve) => (wakeIdle = resolve));
   }
-  return { onBatch, idle, working: () => working };
+  return { onBatch, idle, busy };
 }

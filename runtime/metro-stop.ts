@@ -126,6 +126,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       handler: this.#handler(metro),
       concurrency: this.#options.concurrency ?? config.concurrency,
       settled: (visit) => this.#count(visit, metro),
+      lost: (visit) => this.#unwritten.delete(visit),
       stuck: (visit, why) => this.#stuck(visit, why, metro),
       failed: this.#failure.resolve,
     });
@@ -208,8 +209,9 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   }
 
   #observe(): void {
-    const busy = this.#unwritten.size > 0 || (this.#hop?.working() ?? 0) > 0;
-    this.#stuckLanes = this.#progress.observe(this.#subscription?.lanes() ?? [], busy);
+    const lanes = this.#subscription?.lanes() ?? [];
+    const busy = lanes.some(({ lane }) => this.#hop?.busy(lane));
+    this.#stuckLanes = this.#progress.observe(lanes, busy);
   }
 
   async #stop(): Promise<void> {

@@ -1,4 +1,7 @@
-import type { Outgoing } from "./bus.ts";
+import type { Batch, Outgoing } from "./bus.ts";
+import { asError, LaneLost, TooLarge } from "./errors.ts";
+import { letterFor } from "./middleware/dead-letter.ts";
+import type { Visit } from "./visit.ts";
 
 const MOST_RECORDS = 1_000;
 const MOST_BYTES = 900 * 1_024;
@@ -43,4 +46,52 @@ export function gather<T extends { readonly out: readonly Outgoing[] }>(
     return false;
   }
   return { add, flush };
+}
+
+/** Who is told what came of a settlement. */
+export interface Settling {
+  /** Told of each visit once, when its outcome is durable. */
+  readonly settled: (visit: Visit) => void;
+  /** Told of each visit of a settlement that was broken off with its lane: the record comes again. */
+  readonly lost: (visit: Visit) => void;
+  /** Told each time a dead letter can't be written; its lane waits until it can. */
+  readonly stuck: (visit: Visit, why: Error) => void;
+  /** Told of what can't be: a bus, middleware or one of these that broke its promise. */
+  readonly failed: (error: Error) => void;
+}
+
+/** Settles visits, with a dead letter in the place of what can't be sent, and tells what came of each. Never rejects. */
+export async function settle(batch: Batch, visits: readonly Visit[], { settled, lost, stuck, failed }: Settling) {
+  try {
+    await batch.settle(visits, (index, why) => {
+      const visit = visits.find((each) => each.index === index)!;
+      return (visit.out = [letterInstead(visit, why, stuck)]);
+    });
+    tell(visits, settled);
+  } catch (error) {
+    if (error instanceof LaneLost) visits.forEach(lost);
+    else failed(asError(error));
+  }
+}
+
+function letterInstead(visit: Visit, why: Error, stuck: Settling["stuck"]): Outgoing {
+  if (visit.outcome.kind !== "dead") {
+    visit.outcome = { kind: "dead", error: why };
+    return letterFor(visit, why);
+  }
+  stuck(visit, why);
+  return letterFor(visit, visit.outcome.error, why instanceof TooLarge);
+}
+
+/** Tells of every visit, also after one whose telling throws; then throws what was thrown first. */
+function tell(visits: readonly Visit[], settled: Settling["settled"]): void {
+  const thrown: unknown[] = [];
+  for (const visit of visits) {
+    try {
+      settled(visit);
+    } catch (error) {
+      thrown.push(error);
+    }
+  }
+  if (thrown.length > 0) throw asError(thrown[0]);
 }
