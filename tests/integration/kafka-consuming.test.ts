@@ -1,6 +1,7 @@
 import { Kafka, type Admin } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Bus } from "../../runtime/bus.ts";
+import { ConfigError } from "../../runtime/errors.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
 import { eventually, message, probe, settleAll, text, unique } from "../support/probe.ts";
 
@@ -146,6 +147,14 @@ describe.skipIf(!brokers)("consuming from Kafka (skipped without Docker)", () =>
     await eventually(() => records.filter(({ lane }) => lane === "1").length === 135);
     gate.resolve();
     await eventually(() => records.length === 270);
+  });
+
+  test("a session time-out that the broker does not allow is a wrong setting, said at once", async () => {
+    const other = await openKafkaBus(brokers!, { METROBUS_SESSION_TIMEOUT: "1h" });
+    const consuming = probe(other, { topic: await topicOf(1), group: unique("group") });
+    await expect(consuming).rejects.toBeInstanceOf(ConfigError);
+    await expect(consuming).rejects.toThrow(/METROBUS_SESSION_TIMEOUT.*group\.max\.session\.timeout\.ms/);
+    await other.close();
   });
 
   test("what a transaction aborted is not read, and its markers are no lag", async () => {

@@ -67,6 +67,10 @@ export function permanent(error: unknown): MetrobusError | null {
 
 function settingAtFault(error: unknown): ConfigError | null {
   const { type = "", code, name, message } = rootOf(error);
+  if (type === "INVALID_SESSION_TIMEOUT")
+    return new ConfigError([
+      "Kafka does not take METROBUS_SESSION_TIMEOUT: set it between the broker's group.min.session.timeout.ms (6 s by default) and group.max.session.timeout.ms (30 min by default), or change those",
+    ]);
   if (name === "KafkaJSSASLAuthenticationError" || type.startsWith("SASL_") || type.startsWith("UNSUPPORTED_SASL"))
     return new ConfigError([
       `Kafka refuses the log-in (${message}): correct sasl_mechanisms, sasl_username and sasl_password`,

@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerCrashEvent, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import type { Logger } from "pino";
 import { setTimeout as sleep } from "node:timers/promises";
+import { asError } from "../../errors.ts";
 import type { Client, NewClient } from "./client.ts";
 import { rootOf, permanent } from "./failures.ts";
 
@@ -101,10 +102,15 @@ export function createMember(
     if (retriable === false && ++hopeless >= HOPELESS) return events.failed(why as Error);
     log.warn({ group, topic, error: message }, "the consumer has failed and is replaced");
     await sleep(500 * (1 + hopeless));
-    if (!left) void start();
+    if (!left) begin();
   }
 
-  void start();
+  /** kafkajs throws at once when it does not take its settings: no consumer anew would help. */
+  function begin(): void {
+    start().catch((error: unknown) => events.failed(asError(error)));
+  }
+
+  begin();
   return {
     seek: (partition, offset) => attempt(() => current?.consumer.seek({ topic, partition, offset: String(offset) })),
     fetching(partition, on) {
