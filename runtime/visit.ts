@@ -96,6 +96,8 @@ export class Attempt implements StopContext {
   /** The stops ahead, next stop last. */
   stack: readonly string[];
   readonly forks: Fork[] = [];
+  /** What `drop` gave last; whether the callback returned it is another matter. */
+  dropped: Dropped | undefined;
   readonly #visit: Visit;
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
@@ -139,7 +141,7 @@ export class Attempt implements StopContext {
   }
 
   drop(reason: string): Dropped {
-    return new Dropped(reason);
+    return (this.dropped = new Dropped(reason));
   }
 
   pass(): Passed {

@@ -1,15 +1,35 @@
 import { Dropped, Passed, Routed, type StopCallback } from "../context.ts";
+import { UnusableResult } from "../errors.ts";
 import { isPromise } from "../maybe.ts";
 import type { Handler } from "../middleware.ts";
 import type { Outcome, Visit } from "../visit.ts";
 
 /** The innermost handler: calls the stop's callback and reads what it returned. */
 export function callbackHandler(callback: StopCallback<never>): Handler {
+  let warned = false;
+
+  function read(visit: Visit, result: unknown): Outcome {
+    const { dropped } = visit.context;
+    const outcome = outcomeOf(visit, result ?? dropped ?? result);
+    if (dropped && outcome.kind !== "drop") {
+      throw new UnusableResult(
+        `context.drop(${JSON.stringify(dropped.reason)}) was called, but something else returned: write "return context.drop(…)"`,
+      );
+    }
+    if (result === undefined && !dropped && !warned) {
+      warned = true;
+      visit.setting.log.warn(
+        'the callback returned undefined, so the message is dropped: is a "return" missing? Return null where a drop is meant. Later ones are only counted.',
+      );
+    }
+    return outcome;
+  }
+
   return (visit) => {
     const result = callback(visit.payload as never, visit.context);
     return isPromise<unknown>(result)
-      ? Promise.resolve(result).then((value) => outcomeOf(visit, value))
-      : outcomeOf(visit, result);
+      ? Promise.resolve(result).then((value) => read(visit, value))
+      : read(visit, result);
   };
 }
 

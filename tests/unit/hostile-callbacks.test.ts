@@ -78,6 +78,13 @@ describe("an odd result", () => {
     expect(await outcome(() => routed(null as never, ["B"]))).toEqual({ dropped: { "returned null": 1 } });
   });
 
+  test("a drop that was called and not returned is no forwarding: it counts, or the error says what is missing", async () => {
+    expect(await outcome((_message, context) => void context.drop("cheap"))).toEqual({ dropped: { cheap: 1 } });
+    expect(await outcome((message, context) => (context.drop("cheap"), message))).toEqual({
+      dead: { "unusable result": 1 },
+    });
+  });
+
   test("a thenable that is no promise is awaited", async () => {
     const then = (resolve: (value: unknown) => void) => void setImmediate(() => resolve({ ok: 1 }));
     // oxlint-disable-next-line unicorn/no-thenable -- it is what is tried
