@@ -51,8 +51,7 @@ export function line(now: Tally, count: number): string {
     `dead ${all(now.dead)}`,
   ].join(" · ");
   // The reasons come last: a narrow terminal cuts the line off.
-  const reasons = now.dropped.map((drops) => `${drops.reason} ${drops.count}`).join(", ");
-  return reasons ? `${counts} · ${reasons}` : counts;
+  return [counts, ...now.dropped.map((drops) => `${drops.reason} ${drops.count}`)].join(" · ");
 }
 
 /** What became of every message, and their sum. */

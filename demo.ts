@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, loadConfig, MetroStop, type MetroBus, type Settings } from "metrobus";
+import { ConfigError, connect, loadConfig, MetroStop, type MetroBus, type Settings } from "metrobus";
 import { busdriver } from "./busdriver/busdriver.ts";
 import { topics } from "./busdriver/routes.ts";
 import { generate } from "./data-gen/generate.ts";
@@ -42,6 +42,7 @@ export async function demo(options: DemoOptions): Promise<Tally> {
       missingOnly: true,
       onProgress: (path, lines) => status.show(`writing ${path}: ${lines.toLocaleString("en")} lines`),
     });
+    status.end();
     const stops = await startStops(bus, options);
     status.print(`The page is on ${web.url} - Ctrl-C ends the demo and says what became of every message.`);
     return await ride(bus, stops, options);
@@ -77,6 +78,12 @@ async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Prom
     new MetroStop("WhiteList", whitelist(list), { bus }),
     new MetroStop("Log", log(target), { bus, concurrency: 500 }),
   ];
+  const unread = topics.filter((topic) => !stops.some((stop) => stop.topic === topic));
+  if (unread.length > 0) {
+    throw new ConfigError([
+      `busdriver/routes.ts names ${unread.join(", ")}, which no stop of the demo reads: add the stop in demo.ts`,
+    ]);
+  }
   for (const stop of stops) await stop.start();
   return stops;
 }
@@ -95,6 +102,7 @@ async function ride(bus: MetroBus, stops: readonly MetroStop<never>[], options: 
   const showing = setInterval(() => void now().then((then) => status.show(line(then, count))), 1_000);
   try {
     pushed = await push(bus, { count, rate, signal: ending.signal, onProgress: (sent) => (pushed = sent) });
+    if (!exit && pushed === count) status.print(`All ${count} messages are pushed - Ctrl-C ends the demo.`);
     if (!exit) await untilSignal;
     let deadline = Infinity;
     void untilSignal.then(() => (deadline = Date.now() + bus.config.shutdownTimeoutMs));

@@ -7,7 +7,7 @@ export function statusLine(stream: NodeJS.WriteStream) {
   let shown = "";
   let shownAt = 0;
   const write = () => {
-    if (stream.isTTY) stream.write(`\r\u001B[2K${latest.slice(0, (stream.columns || 80) - 1)}`);
+    if (stream.isTTY) stream.write(`\r\u001B[2K${fitting(latest, (stream.columns || 80) - 1)}`);
     else stream.write(`${latest}\n`);
     shown = latest;
     shownAt = Date.now();
@@ -28,4 +28,11 @@ export function statusLine(stream: NodeJS.WriteStream) {
       latest = shown = "";
     },
   };
+}
+
+/** Cut before a part that would not fit: half a number would be another one. */
+function fitting(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const end = text.lastIndexOf(" · ", width - 2);
+  return end > 0 ? `${text.slice(0, end)} …` : text.slice(0, width);
 }
