@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "./node-version.ts";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { demoCommand } from "./commands/demo.ts";

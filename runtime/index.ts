@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+import "./node-version.ts";
 export { MetroStop, type StopOptions } from "./metro-stop.ts";
 export { connect, openStats, type MetroBus, type SendOptions } from "./connect.ts";
 export { routed, Dropped, Passed, Routed } from "./context.ts";
