@@ -57,7 +57,7 @@ export function readEnvelope(record: Received): Envelope {
   const envelope = parseJson(record.value);
   if (!isObject(envelope) || !isObject(envelope["header"])) {
     throw new MalformedMessage(
-      'the message has no header, so no route: send it through a busdriver, or read the topic with input: "raw"',
+      'the message has no header, so no route: send it through a busdriver, give it one as you send it ({ route: [] } ends at this stop), or read the topic with input: "raw"',
     );
   }
   const field = "payload" in envelope ? "payload" : "body";

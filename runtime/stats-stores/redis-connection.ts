@@ -84,7 +84,8 @@ export function redisConnection(options: RedisOptions) {
 }
 
 function remedy(error: unknown): string {
-  if (!(error instanceof ErrorReply)) return "start it, or correct REDIS_HOST and REDIS_PORT, or REDIS_URL";
+  if (!(error instanceof ErrorReply))
+    return "start it, correct REDIS_HOST and REDIS_PORT or REDIS_URL, or count in memory with METROBUS_STATS=memory";
   if (/^(NOAUTH|WRONGPASS|NOPERM)|AUTH/.test(error.message)) return "correct the user and password in REDIS_URL";
   return "see what Redis says; where others use the same keys, name another database in REDIS_URL";
 }
