@@ -2,27 +2,41 @@ import { z } from "zod";
 
 /** The table of settings: every environment variable, how it is read, and what it means. `docs/configuration.md` is tested against it. */
 
-const whole = (min: number, max: number) =>
-  z.coerce.number("must be a whole number").int("must be a whole number").min(min).max(max);
+const whole = (min: number, max: number) => {
+  const words = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number(words).int(words).min(min, words).max(max, words);
+};
 const port = whole(1, 65_535);
 const flag = z.enum(["true", "false", "1", "0", "on", "off"]).transform((word) => ["true", "1", "on"].includes(word));
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-const duration = z
-  .string()
-  .regex(/^\d+(ms|s|m|h)$/, "must be a whole number with its unit, such as 500ms, 8s or 2m")
-  .transform((text) => Number.parseInt(text) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS])
-  .refine((ms) => ms <= 2_147_483_647, "must be at most 24 days");
+const duration = (least: "0s" | "1ms" | "1s") =>
+  z
+    .string()
+    .regex(/^\d+(ms|s|m|h)$/, "must be a whole number with its unit, such as 500ms, 8s or 2m")
+    .transform(milliseconds)
+    .refine((ms) => ms >= milliseconds(least), `must be at least ${least}`)
+    .refine((ms) => ms <= 2_147_483_647, "must be at most 24 days");
 const topicName = z
   .string()
-  .regex(/^[\w.-]{1,249}$/, "must be a topic name: at most 249 letters, digits, '.', '_' or '-'");
+  .regex(
+    /^(?!\.{1,2}$)[\w.-]{1,249}$/,
+    "must be a topic name: at most 249 letters, digits, '.', '_' or '-', and not '.' or '..' alone",
+  );
 const text = z.string();
+const host = z
+  .string()
+  .regex(/^[^\s:/@,]+$/, "must be the host alone, a name or an IPv4 address, without a scheme, port or log-in");
 const brokerList = z
   .string()
   .transform((list) => list.split(",").map((broker) => broker.trim()))
   .refine(
-    (list) => list.every((broker) => /^\S+:\d{1,5}$/.test(broker)),
-    "must be host:port, several with commas between",
+    (list) => list.every((broker) => /^[^\s:/@]+:\d+$/.test(broker) && port.safeParse(broker.split(":")[1]).success),
+    "must be host:port, without a scheme, several with commas between; ports go from 1 to 65535",
   );
+
+function milliseconds(text: string): number {
+  return Number.parseInt(text) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS];
+}
 
 export interface Setting {
   schema: z.ZodType;
@@ -39,7 +53,7 @@ export const settings = {
     doc: "The bus: `kafka`, or `memory` (inside this process).",
   },
   KAFKA_HOST: {
-    schema: text,
+    schema: host,
     fallback: "localhost",
     doc: "Kafka's host, with KAFKA_PORT; for several brokers set KAFKA_BROKERS instead.",
   },
@@ -79,7 +93,7 @@ export const settings = {
     doc: "Where counts go: `redis`, or `memory` (seen by this process only). Default: redis with the bus kafka, else memory.",
   },
   REDIS_HOST: {
-    schema: text,
+    schema: host,
     fallback: "localhost",
     doc: "Redis's host, with REDIS_PORT; for TLS or a log-in set REDIS_URL instead.",
   },
@@ -96,7 +110,7 @@ export const settings = {
     doc: "File with the certificate authority (PEM) of a `rediss://` server; default: the system's.",
   },
   ELASTIC_HOST: {
-    schema: text,
+    schema: host,
     fallback: "",
     doc: "Elasticsearch's or OpenSearch's host: the log stop then indexes each message there.",
   },
@@ -134,24 +148,28 @@ export const settings = {
     fallback: "3",
     doc: "How often a failing callback is tried before the message is a dead letter.",
   },
-  METROBUS_TIME_LIMIT: { schema: duration, fallback: "30s", doc: "How long one attempt of a callback may take." },
+  METROBUS_TIME_LIMIT: {
+    schema: duration("1ms"),
+    fallback: "30s",
+    doc: "How long one attempt of a callback may take.",
+  },
   METROBUS_ENVELOPE: {
     schema: z.enum(["payload", "body"]),
     fallback: "payload",
     doc: "The envelope's field for the payload in messages that get their route here: `body` for Python metrobus up to 0.0.13.",
   },
   METROBUS_CONNECT_TIMEOUT: {
-    schema: duration,
+    schema: duration("1ms"),
     fallback: "60s",
     doc: "How long start-up waits for the broker before it gives up.",
   },
   METROBUS_SESSION_TIMEOUT: {
-    schema: duration,
+    schema: duration("1s"),
     fallback: "30s",
     doc: "How long a process may be silent before its partitions are given to others (Kafka's session time-out).",
   },
   SHUTDOWN_TIMEOUT: {
-    schema: duration,
+    schema: duration("0s"),
     fallback: "8s",
     doc: "How long running callbacks may still take when the process is told to end.",
   },

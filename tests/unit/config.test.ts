@@ -76,6 +76,42 @@ describe("the configuration", () => {
     expect(faultsOf(environment).join("\n")).toContain(`${name} is set but would be ignored`);
   });
 
+  test.each([
+    ["METROBUS_SESSION_TIMEOUT", "0s", "at least 1s"],
+    ["METROBUS_SESSION_TIMEOUT", "999ms", "at least 1s"],
+    ["METROBUS_TIME_LIMIT", "0s", "at least 1ms"],
+    ["METROBUS_CONNECT_TIMEOUT", "0m", "at least 1ms"],
+    ["METROBUS_PARTITIONS", "0", "from 1 to"],
+    ["METROBUS_REPLICATION", "0", "from 1 to"],
+    ["METROBUS_ATTEMPTS", "1.5", "whole number from 1 to"],
+    ["KAFKA_PORT", "99999", "from 1 to 65535"],
+    ["KAFKA_HOST", "kafka://a", "without a scheme"],
+    ["KAFKA_HOST", "a:9092", "without a scheme, port"],
+    ["ELASTIC_HOST", "http://a", "without a scheme"],
+    ["KAFKA_BROKERS", "a:99999", "ports go from 1 to 65535"],
+    ["KAFKA_BROKERS", "a:9092,b:0", "ports go from 1 to 65535"],
+    ["KAFKA_BROKERS", "kafka://a:9092", "without a scheme"],
+    ["KAFKA_BROKERS", "a:9092,b", "host:port"],
+    ["METROBUS_DEAD_LETTER_TOPIC", ".", "not '.' or '..'"],
+    ["METROBUS_DEAD_LETTER_TOPIC", "..", "not '.' or '..'"],
+    ["METROBUS_DEAD_LETTER_TOPIC", "dead letters", "letters, digits"],
+    ["METROBUS_DEAD_LETTER_TOPIC", "d".repeat(250), "at most 249"],
+  ])("does not take %s=%s, and says why", (name, value, why) => {
+    const faults = faultsOf({ [name]: value });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(`${name}="${value}"`);
+    expect(faults[0]).toContain(why);
+  });
+
+  test("takes several brokers", () => {
+    const { kafka } = loadConfig({ KAFKA_BROKERS: "kafka-1.example.com:9093, 10.0.0.2:65535" }, {});
+    expect(kafka.brokers).toEqual(["kafka-1.example.com:9093", "10.0.0.2:65535"]);
+  });
+
+  test("takes a SHUTDOWN_TIMEOUT of nothing: callbacks are not waited for", () => {
+    expect(loadConfig({ SHUTDOWN_TIMEOUT: "0s" }, {}).shutdownTimeoutMs).toBe(0);
+  });
+
   test("of a log-in that is not complete names what is missing, and no secret", () => {
     const faults = faultsOf({
       security_protocol: "SASL_SSL",
