@@ -5,7 +5,7 @@
 
 export type OutcomeKind = "forwarded" | "dropped" | "arrived" | "dead";
 
-/** So many messages with one outcome; `detail` is the next topic (forwarded) or the reason (dropped, dead), else "". */
+/** So many messages with one outcome; `detail` is the next topic (forwarded) or the reason (dropped, dead), else "": well-formed text. */
 export interface Count {
   outcome: OutcomeKind;
   detail: string;
@@ -85,3 +85,6 @@ export interface StatsStore {
 
 /** At most this many different (outcome, detail) per stop; what comes later is counted under "other". */
 export const MAX_DETAILS = 100;
+
+/** Characters (UTF-16) of a detail; what is longer is cut off. */
+export const MAX_DETAIL_LENGTH = 256;

@@ -1,8 +1,17 @@
+import { inspect } from "node:util";
 import { BUCKETS, bucketOf } from "./histogram.ts";
-import { MAX_DETAILS, type Buckets, type Count, type OutcomeKind, type StopFlush } from "./stats-store.ts";
+import {
+  MAX_DETAIL_LENGTH,
+  MAX_DETAILS,
+  type Buckets,
+  type Count,
+  type OutcomeKind,
+  type StopFlush,
+} from "./stats-store.ts";
 
 /** What one stop of this process has done since it was last asked. Cheap: it is told of every message. */
 export interface StopCounts {
+  /** `detail` is counted by its first 256 characters, half a character in it as U+FFFD. */
   count(outcome: OutcomeKind, detail: string, messages: number, at: number): void;
   times(workedMs: number, waitedMs: number): void;
   gap(records: number): void;
@@ -31,10 +40,10 @@ export function stopCounts(): StopCounts {
   let gaps = 0;
   let changed = false;
 
-  function newSlot(outcome: OutcomeKind, wanted: string): Slot {
-    const detail = slots.length < MAX_DETAILS ? wanted : "other";
+  function slotFor(outcome: OutcomeKind, detail: string): Slot {
     const known = byOutcome[outcome].get(detail);
     if (known) return known;
+    if (slots.length >= MAX_DETAILS && detail !== "other") return slotFor(outcome, "other");
     const slot = { outcome, detail, count: 0 };
     byOutcome[outcome].set(detail, slot);
     slots.push(slot);
@@ -43,7 +52,7 @@ export function stopCounts(): StopCounts {
 
   return {
     count(outcome, detail, messages, at) {
-      (byOutcome[outcome].get(detail) ?? newSlot(outcome, detail)).count += messages;
+      (byOutcome[outcome].get(detail) ?? slotFor(outcome, asDetail(detail))).count += messages;
       lastSeen = at;
       changed = true;
     },
@@ -70,6 +79,12 @@ export function stopCounts(): StopCounts {
       return taken;
     },
   };
+}
+
+/** Any value as text that every store takes: a reason of a callback without types may be anything. */
+function asDetail(given: unknown): string {
+  const text = typeof given === "string" ? given : inspect(given);
+  return text.slice(0, MAX_DETAIL_LENGTH).toWellFormed();
 }
 
 function takeCounts(slots: readonly Slot[]): Count[] {

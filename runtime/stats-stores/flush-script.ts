@@ -6,40 +6,52 @@ const RATE_KEPT = 60;
 
 /**
  * Adds one flush, at once: KEYS are the instance's sequence, the counter and the set of stops; ARGV is the flush as
- * JSON. A sequence number that was there before changes nothing. The counter comes first: should it be no hash of
- * integers, the script fails before it has changed anything.
+ * JSON. A sequence number that was there before changes nothing. Whatever can be wrong with the data, or with keys that
+ * somebody else has written, fails in the first half, before anything has been changed.
  */
 export const FLUSH_SCRIPT = `
 local flush = cjson.decode(ARGV[1])
 if flush.sequence <= tonumber(redis.call("GET", KEYS[1]) or "0") then return 0 end
 
-local processed = {}
-for at, stop in ipairs(flush.stops) do
-  processed[at] = 0
-  for _, count in ipairs(stop.counts) do processed[at] = processed[at] + count.count end
-  redis.call("HINCRBY", KEYS[2], stop.stop, processed[at])
+local function whole(key, field)
+  local value = redis.call("HGET", key, field) or "0"
+  if not value:match("^-?%d+$") then error(key .. " has no whole number in " .. field .. ": " .. value) end
+  return tonumber(value)
 end
-redis.call("SET", KEYS[1], flush.sequence, "EX", ${WEEK})
 
 local rate = "${RATE}" .. redis.call("TIME")[1]
-for at, stop in ipairs(flush.stops) do
-  local key = "${stopKey("")}" .. stop.stop
-  redis.call("SADD", KEYS[3], stop.stop)
-  redis.call("HINCRBY", rate, stop.stop, processed[at])
+redis.call("SISMEMBER", KEYS[3], "")
+for _, stop in ipairs(flush.stops) do
+  stop.key = "${stopKey("")}" .. stop.stop
+  stop.processed = 0
+  stop.added = { gaps = stop.gaps }
   for _, count in ipairs(stop.counts) do
-    local field = "count:" .. count.outcome .. ":" .. count.detail
-    if redis.call("HEXISTS", key, field) == 0 and redis.call("HINCRBY", key, "details", 1) > ${MAX_DETAILS} then
-      redis.call("HINCRBY", key, "details", -1)
-      field = "count:" .. count.outcome .. ":other"
+    count.other = "count:" .. count.outcome .. ":other"
+    count.field = "count:" .. count.outcome .. ":" .. count.detail
+    stop.processed = stop.processed + count.count
+  end
+  for bucket, times in pairs(stop.worked) do stop.added["worked:" .. bucket] = times end
+  for bucket, times in pairs(stop.waited) do stop.added["waited:" .. bucket] = times end
+  stop.isLatest = stop.lastSeen > whole(stop.key, "lastSeen")
+  whole(KEYS[2], stop.stop)
+  whole(rate, stop.stop)
+end
+
+redis.call("SET", KEYS[1], flush.sequence, "EX", ${WEEK})
+for _, stop in ipairs(flush.stops) do
+  redis.call("HINCRBY", KEYS[2], stop.stop, stop.processed)
+  redis.call("HINCRBY", rate, stop.stop, stop.processed)
+  redis.call("SADD", KEYS[3], stop.stop)
+  for _, count in ipairs(stop.counts) do
+    local field = count.field
+    if redis.call("HEXISTS", stop.key, field) == 0 and redis.call("HINCRBY", stop.key, "details", 1) > ${MAX_DETAILS} then
+      redis.call("HINCRBY", stop.key, "details", -1)
+      field = count.other
     end
-    redis.call("HINCRBY", key, field, count.count)
+    redis.call("HINCRBY", stop.key, field, count.count)
   end
-  for bucket, times in pairs(stop.worked) do redis.call("HINCRBY", key, "worked:" .. bucket, times) end
-  for bucket, times in pairs(stop.waited) do redis.call("HINCRBY", key, "waited:" .. bucket, times) end
-  redis.call("HINCRBY", key, "gaps", stop.gaps)
-  if stop.lastSeen > tonumber(redis.call("HGET", key, "lastSeen") or "0") then
-    redis.call("HSET", key, "lastSeen", stop.lastSeen)
-  end
+  for field, by in pairs(stop.added) do redis.call("HINCRBY", stop.key, field, by) end
+  if stop.isLatest then redis.call("HSET", stop.key, "lastSeen", stop.lastSeen) end
 end
 redis.call("EXPIRE", rate, ${RATE_KEPT})
 return 1

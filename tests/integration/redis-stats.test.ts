@@ -2,6 +2,7 @@ import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Unavailable } from "../../runtime/errors.ts";
 import type { Flush } from "../../runtime/stats-store.ts";
+import { statsRecorder } from "../../runtime/stats-recorder.ts";
 import { redisStats } from "../../runtime/stats-stores/redis.ts";
 import { freePort } from "../support/docker.ts";
 import { unique } from "../support/probe.ts";
@@ -59,6 +60,45 @@ describe.skipIf(server === null)("counts in Redis (needs Docker)", () => {
     expect((await store.read()).stops.find((found) => found.stop === stop)?.processed).toBe(5);
   });
 
+  test("what somebody else has written to a key leaves all as it was, and counts once when that is mended", async () => {
+    const [good, bad] = [unique("a"), unique("b")];
+    const both = {
+      ...flush(good, 3),
+      stops: [good, bad].flatMap((stop) => flush(stop, 3).stops),
+    };
+    const broken = async (): Promise<void> => {
+      await expect(store.write(both)).rejects.toThrow(Unavailable);
+      expect(await raw.hGet("counter", good)).toBeNull();
+    };
+    await raw.hSet("counter", bad, "many");
+    await broken();
+    await raw.hDel("counter", bad);
+    await raw.set(`metrobus:stop:${bad}`, "text");
+    await broken();
+    await raw.del(`metrobus:stop:${bad}`);
+    await store.write(both);
+    const processed = Object.fromEntries((await store.read()).stops.map((each) => [each.stop, each.processed]));
+    expect(processed).toMatchObject({ [good]: 3, [bad]: 3 });
+    expect(await raw.hmGet("counter", [good, bad])).toEqual(["3", "3"]);
+  });
+
+  test("no reason that a callback gives keeps the others from being counted", async () => {
+    const stop = unique("Log");
+    const recorder = statsRecorder(store, { instance: unique("instance"), log: { warn: fail, info: fail } as never });
+    for (const reason of ["bad \ud83d", null, "r".repeat(1_000_000)]) recorder.count(stop, "dropped", reason as string);
+    recorder.count(stop, "arrived", "");
+    await recorder.close();
+    expect((await store.read()).stops.find((found) => found.stop === stop)).toMatchObject({
+      processed: 4,
+      arrived: 1,
+      counts: expect.arrayContaining([
+        { outcome: "dropped", detail: "bad \ufffd", count: 1 },
+        { outcome: "dropped", detail: "null", count: 1 },
+        { outcome: "dropped", detail: "r".repeat(256), count: 1 },
+      ]),
+    });
+  });
+
   test("a connection that was cut is made again by the next question", async () => {
     await store.read();
     const killed = (await raw.sendCommand(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])) as unknown as number;
@@ -84,6 +124,10 @@ test("a Redis that is not there is an error that names it, without the log-in", 
   expect((error as Unavailable).message).not.toContain("secret");
   await store.close();
 });
+
+function fail(line: string): never {
+  throw new Error(`it logged: ${line}`);
+}
 
 function flush(stop: string, count: number): Flush {
   const counts = [{ outcome: "arrived" as const, detail: "", count }];

@@ -121,3 +121,20 @@ test("a stop has a bounded number of details; the rest is counted as other", asy
   expect(counts).toContainEqual({ outcome: "dropped", detail: "other", count: 50 });
   expect(counts).toContainEqual({ outcome: "dropped", detail: "reason 0", count: 2 });
 });
+
+test.each<[what: string, given: unknown, counted: string]>([
+  ["a long one is cut", "r".repeat(1_000_000), "r".repeat(256)],
+  [
+    "half a character, also where it was cut, is U+FFFD",
+    `\ud83d${"r".repeat(254)}😀`,
+    `\ufffd${"r".repeat(254)}\ufffd`,
+  ],
+  ["null", null, "null"],
+  ["a number", 14, "14"],
+  ["an object that is no text", { toString: 1 }, "{ toString: 1 }"],
+])("a reason is text that every store takes: %s", async (_what, given, counted) => {
+  const { recorder, store } = breakable();
+  for (let n = 0; n < 2; n++) recorder.count("Log", "dropped", given as string);
+  await recorder.flush();
+  expect((await store.read()).stops[0]!.counts).toEqual([{ outcome: "dropped", detail: counted, count: 2 }]);
+});
