@@ -19,13 +19,15 @@ beforeAll(async () => {
   const { devDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
     devDependencies: Record<string, string>;
   };
-  const tools = ["typescript", "@types/node"].map((name) => `${name}@${devDependencies[name]}`);
+  const tools = [`typescript@${devDependencies["typescript"]}`];
   await writeFile(join(project, "package.json"), JSON.stringify({ name: "bus-user", type: "module", private: true }));
   await run("npm", ["install", "--no-audit", "--no-fund", `./${stdout.trim()}`, ...tools], { cwd: project });
 
   await mkdir(join(project, "data"));
   await writeFile(join(project, "data/whitelist.dat"), "ann@example.com\n");
-  await writeFile(join(project, "whitelist.ts"), await stopOfTheReadme());
+  await writeFile(join(project, "whitelist.ts"), await code("README.md", 'new MetroStop("WhiteList"'));
+  await writeFile(join(project, "greet.ts"), await code("docs/write-a-stop.md", 'new MetroStop("Greet"'));
+  await writeFile(join(project, "greet.test.ts"), await code("docs/write-a-stop.md", "node:test"));
   await writeFile(join(project, "try.ts"), TRY);
 }, 300_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
@@ -47,12 +49,14 @@ for (const email of ["eve@example.com", "ann@example.com"]) await bus.send("Whit
 await ending;
 `;
 
-async function stopOfTheReadme(): Promise<string> {
-  const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!);
-  const stop = blocks.find((code) => code.includes('new MetroStop("WhiteList"'));
-  if (stop === undefined) throw new Error("README.md shows no stop for WhiteList");
-  return stop;
+/** The first piece of TypeScript in a page that has this text. */
+async function code(page: string, text: string): Promise<string> {
+  const blocks = [...(await readFile(join(ROOT, page), "utf8")).matchAll(/```ts\n(.*?)```/gs)].map(
+    ([, block]) => block!,
+  );
+  const found = blocks.find((block) => block.includes(text));
+  if (found === undefined) throw new Error(`${page} shows no code with ${text}`);
+  return found;
 }
 
 const inProject = (env: Record<string, string> = {}) => ({
@@ -77,18 +81,14 @@ test("as a process of its own it runs until SIGTERM, and ends with 0", async () 
   expect(await once(child, "exit")).toEqual([0, null]);
 });
 
+test("the test that docs/write-a-stop.md shows passes", async () => {
+  const { stdout } = await run(process.execPath, ["--test", "greet.test.ts"], inProject({ METROBUS_STATS: "memory" }));
+  expect(stdout).toMatch(/pass 1\n/);
+});
+
 test("its types are there, and sound", async () => {
-  const options = [
-    "--module",
-    "nodenext",
-    "--target",
-    "es2024",
-    "--lib",
-    "es2024,esnext.disposable",
-    "--types",
-    "node",
-  ];
-  await run("npx", ["tsc", "--noEmit", "--strict", "--allowImportingTsExtensions", ...options, "try.ts"], inProject());
+  const options = ["--strict", "--module", "nodenext", "--target", "esnext", "--allowImportingTsExtensions"];
+  await run("npx", ["tsc", "--noEmit", ...options, "try.ts", "greet.test.ts"], inProject());
 });
 
 test("the program comes with it, page and demo included", async () => {
