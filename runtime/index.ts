@@ -1,6 +1,7 @@
 /// <reference types="node" preserve="true" />
 import "./node-version.ts";
-export { MetroStop, type StopOptions } from "./metro-stop.ts";
+export { MetroStop } from "./metro-stop.ts";
+export type { StopOptions } from "./stop-options.ts";
 export { connect, openStats, type MetroBus, type SendOptions } from "./connect.ts";
 export { routed, Dropped, Passed, Routed } from "./context.ts";
 export type { RouteAhead, StopCallback, StopContext, StopResult } from "./context.ts";

@@ -14,36 +14,13 @@ import { schema } from "./middleware/schema.ts";
 import { timeLimit } from "./middleware/time-limit.ts";
 import { nextStop } from "./route.ts";
 import { runStop } from "./run.ts";
+import { checkStop, type StopOptions } from "./stop-options.ts";
 import type { Visit } from "./visit.ts";
-
-export interface StopOptions<In> {
-  /** "raw": the whole value is the payload, and a message has no route yet (a busdriver's input). Default: routed messages. */
-  readonly input?: "raw";
-  /** Any Standard Schema validator (zod, valibot, arktype): its output is the callback's input; what does not pass is a dead letter. */
-  readonly schema?: StandardSchemaV1<unknown, In>;
-  /** Callbacks of one partition running at once. Default: METROBUS_CONCURRENCY (1). Above 1, order is kept per key. */
-  readonly concurrency?: number;
-  /** Tries in all (default METROBUS_ATTEMPTS, 3), and the backoff between them: full jitter below `baseMs` (100) × 2^n, at most `capMs` (10,000). */
-  readonly retries?: { readonly attempts?: number; readonly baseMs?: number; readonly capMs?: number };
-  /** Whether trying again can help. Default: yes, but for errors of metrobus that say no. */
-  readonly isRetryable?: (error: Error) => boolean;
-  /** Milliseconds that an attempt may take. Default: METROBUS_TIME_LIMIT (30 s). */
-  readonly timeLimit?: number;
-  /** Awaited by `start()` before anything else: load here what the callback needs. What it throws, `start()` throws. */
-  readonly setup?: () => Promise<unknown>;
-  /** One's own middleware, outermost first; runs in each attempt, after the schema. */
-  readonly use?: readonly Middleware[];
-  /** The consumer group. Default: `<CONSUMER_GROUP>.<topic>`. */
-  readonly group?: string;
-  /** Topics to create with its own where METROBUS_CREATE_TOPICS is on. */
-  readonly creates?: readonly string[];
-  /** The connection to use. Default: the one that all of the process shares. It is left open. */
-  readonly bus?: MetroBus;
-}
 
 /**
  * A microservice: a topic and a callback that gets each message's payload and returns it changed, or null to drop it.
- * Where the message goes next it carries itself. The constructor connects to nothing.
+ * Where the message goes next it carries itself. The constructor connects to nothing; it throws ConfigError with all that
+ * is wrong with what it is given.
  * @example
  * export const stop = new MetroStop("AddEmail", (message: { account: number }) => ({ ...message, email: find(message.account) }));
  * if (import.meta.main) await stop.run();
@@ -69,6 +46,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   #gaps = 0;
 
   constructor(topic: string, callback: StopCallback<In>, options: StopOptions<In> = {}) {
+    checkStop(topic, callback, options);
     this.topic = topic;
     this.callback = callback;
     this.#options = options;

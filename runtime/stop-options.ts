@@ -1,0 +1,88 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { inspect } from "node:util";
+import type { MetroBus } from "./connect.ts";
+import { ConfigError } from "./errors.ts";
+import type { Middleware } from "./middleware.ts";
+
+export interface StopOptions<In> {
+  /** "raw": the whole value is the payload, and a message has no route yet (a busdriver's input). Default: routed messages. */
+  readonly input?: "raw";
+  /** Any Standard Schema validator (zod, valibot, arktype): its output is the callback's input; what does not pass is a dead letter. */
+  readonly schema?: StandardSchemaV1<unknown, In>;
+  /** Callbacks of one partition running at once. Default: METROBUS_CONCURRENCY (1). Above 1, order is kept per key. */
+  readonly concurrency?: number;
+  /** Tries in all (default METROBUS_ATTEMPTS, 3), and the backoff between them: full jitter below `baseMs` (100) × 2^n, at most `capMs` (10,000). */
+  readonly retries?: { readonly attempts?: number; readonly baseMs?: number; readonly capMs?: number };
+  /** Whether trying again can help. Default: yes, but for errors of metrobus that say no. */
+  readonly isRetryable?: (error: Error) => boolean;
+  /** Milliseconds that an attempt may take, at most 2,147,483,647 (24 days). Default: METROBUS_TIME_LIMIT (30 s). */
+  readonly timeLimit?: number;
+  /** Awaited by `start()` before anything else: load here what the callback needs. What it throws, `start()` throws. */
+  readonly setup?: () => Promise<unknown>;
+  /** One's own middleware, outermost first; runs in each attempt, after the schema. */
+  readonly use?: readonly Middleware[];
+  /** The consumer group. Default: `<CONSUMER_GROUP>.<topic>`. */
+  readonly group?: string;
+  /** Topics to create with its own where METROBUS_CREATE_TOPICS is on. */
+  readonly creates?: readonly string[];
+  /** The connection to use. Default: the one that all of the process shares. It is left open. */
+  readonly bus?: MetroBus;
+}
+
+/** What timers of Node take; they end at once when they are given more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+type Check = readonly [fits: (value: unknown) => boolean, words: string];
+
+const isNumber = (value: unknown, least: number): value is number =>
+  Number(value) >= least && typeof value === "number";
+const isTopic = (value: unknown) => typeof value === "string" && /^(?!\.\.?$)[\w.-]{1,249}$/.test(value);
+const isFunction = (value: unknown) => typeof value === "function";
+
+const COUNT: Check = [(value) => isNumber(value, 1) && Number.isSafeInteger(value), "a whole number, at least 1"];
+const BACKOFF: Check = [
+  (value) => isNumber(value, 0) && value <= LONGEST_MS,
+  `a number of milliseconds, 0 to ${LONGEST_MS}`,
+];
+const FUNCTION: Check = [isFunction, "a function"];
+const OBJECT: Check = [(value) => typeof value === "object" && value !== null, "an object"];
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  topic: [isTopic, '1 to 249 letters, digits, ".", "_" or "-"'],
+  callback: FUNCTION,
+  input: [(value) => value === "raw", '"raw", or left out for routed messages'],
+  schema: [
+    (value) => value !== null && "~standard" in Object(value),
+    "a Standard Schema validator (zod, valibot, arktype)",
+  ],
+  concurrency: COUNT,
+  retries: OBJECT,
+  "retries.attempts": COUNT,
+  "retries.baseMs": BACKOFF,
+  "retries.capMs": BACKOFF,
+  isRetryable: FUNCTION,
+  timeLimit: [(value) => isNumber(value, 1) && value <= LONGEST_MS, `a number of milliseconds, 1 to ${LONGEST_MS}`],
+  setup: FUNCTION,
+  use: [(value) => Array.isArray(value) && value.every(isFunction), "an array of middleware, which are functions"],
+  group: [(value) => typeof value === "string" && value !== "", "a consumer group's name"],
+  creates: [(value) => Array.isArray(value) && value.every(isTopic), "an array of topic names"],
+  bus: [(value) => "bus" in Object(value), "what connect() resolves to: await it"],
+};
+
+/** Throws ConfigError with all that is wrong: for numbers, which types can't check, and for callers without types. */
+export function checkStop(topic: unknown, callback: unknown, options: object): void {
+  const { retries } = options as StopOptions<never>;
+  const nested = Object.entries(retries ?? {}).map(([name, value]) => [`retries.${name}`, value] as const);
+  const chosen = [...Object.entries(options), ...nested].filter(([, value]) => value !== undefined);
+  const faults = [["topic", topic] as const, ["callback", callback] as const, ...chosen].flatMap(faultOf);
+  if (faults.length > 0) throw new ConfigError(faults.map((fault) => `MetroStop ${shown(topic)}: ${fault}`));
+}
+
+function faultOf([name, value]: readonly [string, unknown]): readonly string[] {
+  const check = CHECKS[name];
+  if (!check) return [`there is no option ${name}: correct its name, or remove it`];
+  const [fits, words] = check;
+  return fits(value) ? [] : [`${name} must be ${words}, not ${shown(value)}`];
+}
+
+const shown = (value: unknown): string => inspect(value, { depth: 0, maxStringLength: 40, compact: true });
