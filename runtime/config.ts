@@ -1,5 +1,5 @@
 import { ConfigError } from "./errors.ts";
-import { ignoredSettings, readPem, unknownNames } from "./setting-faults.ts";
+import { ignoredSettings, misspeltNames, missingSettings, readPem, shown, type Given } from "./setting-faults.ts";
 import { settings, type Setting, type SettingName, type Settings, type Values } from "./settings.ts";
 
 export type { Settings } from "./settings.ts";
@@ -51,11 +51,11 @@ export interface Config {
  * @throws ConfigError naming every fault at once: a wrong value, a setting that would be ignored, a name that is none, a file that can't be read.
  */
 export function loadConfig(overrides: Settings = {}, environment: NodeJS.ProcessEnv = process.env): Config {
-  const given: Record<string, string | undefined> = { ...environment, ...overrides };
-  const faults: string[] = unknownNames(given);
+  const given = inForce(overrides, environment);
+  const faults = misspeltNames(given);
   const values = parseValues(given, faults);
   const set = (name: SettingName) => Boolean(given[name]);
-  faults.push(...ignoredSettings(values, set));
+  faults.push(...ignoredSettings(values, set), ...missingSettings(values, set));
   const file = (name: SettingName) => (set(name) ? readPem(name, given[name]!, faults) : undefined);
   const ssl = {
     ca: file("ssl_ca_location"),
@@ -104,17 +104,25 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
   } satisfies Config);
 }
 
-function parseValues(given: Record<string, string | undefined>, faults: string[]): Values {
+/**
+ * Code that chooses the memory bus, as the demo does, sets aside all that the environment says of Kafka. For a service
+ * named kafka Kubernetes sets KAFKA_PORT=tcp://…, which is no setting of ours.
+ */
+function inForce(overrides: Settings, environment: Given): Given {
+  const isMoot = (name: string) => overrides.METROBUS_BUS === "memory" && /^(kafka|security|sasl|ssl)[_.]/i.test(name);
+  const isLink = (name: string, value = "") => name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(value);
+  const kept = Object.entries(environment).filter(([name, value]) => !isMoot(name) && !isLink(name, value));
+  return { ...Object.fromEntries(kept), ...overrides };
+}
+
+function parseValues(given: Given, faults: string[]): Values {
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(settings) as [SettingName, Setting][]) {
     const raw = given[name] || setting.fallback;
     if (raw === "") continue;
     const parsed = setting.schema.safeParse(raw);
     if (parsed.success) values[name] = parsed.data;
-    else
-      faults.push(
-        `${name}=${setting.secret ? "(hidden)" : JSON.stringify(raw)}: ${parsed.error.issues[0]?.message}. ${setting.doc}`,
-      );
+    else faults.push(`${shown(name, raw)}: ${parsed.error.issues[0]?.message}. ${setting.doc}`);
   }
   return values as Values;
 }

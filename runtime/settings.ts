@@ -130,8 +130,12 @@ export const settings = {
     fallback: "false",
     doc: "Create the topics that a stop needs when they are missing.",
   },
-  METROBUS_PARTITIONS: { schema: whole(1, 10_000), fallback: "4", doc: "Partitions of a topic created by metrobus." },
-  METROBUS_REPLICATION: { schema: whole(1, 100), fallback: "1", doc: "Replicas of a topic created by metrobus." },
+  METROBUS_PARTITIONS: {
+    schema: whole(1, 10_000),
+    fallback: "4",
+    doc: "Partitions of a topic that metrobus creates: with METROBUS_CREATE_TOPICS, or by `create()` in code.",
+  },
+  METROBUS_REPLICATION: { schema: whole(1, 100), fallback: "1", doc: "Its replicas." },
   METROBUS_DEAD_LETTER_TOPIC: { schema: topicName, fallback: "Error", doc: "Where dead letters are kept." },
   METROBUS_MAX_HOPS: {
     schema: whole(1, 10_000),

@@ -104,6 +104,8 @@ test("the demo's numbers are those that the data files and the pushed messages g
     ...env(),
     METROBUS_BUS: "kafka",
     METROBUS_STATS: "redis",
+    KAFKA_BROKERS: "kafka.example.com:9093",
+    security_protocol: "SSL",
   });
   const read = async (name: string) => (await readFile(join(data, name), "utf8")).trimEnd().split("\n");
   const emails = new Map((await read("emails.dat")).map((line) => line.split(",") as [string, string]));

@@ -40,18 +40,13 @@ describe("the configuration", () => {
 
   test("tells all its faults at once, quoting each value", () => {
     const faults = faultsOf({
-      KAFKA_PORT: "tcp://10.0.0.1:9092",
+      KAFKA_PORT: "none",
       METROBUS_START: "newest",
       SHUTDOWN_TIMEOUT: "8",
       METROBUS_BUZ: "x",
     });
     expect(faults).toHaveLength(4);
-    for (const words of [
-      'KAFKA_PORT="tcp://10.0.0.1:9092"',
-      'METROBUS_START="newest"',
-      'SHUTDOWN_TIMEOUT="8"',
-      "METROBUS_BUZ",
-    ]) {
+    for (const words of ['KAFKA_PORT="none"', 'METROBUS_START="newest"', 'SHUTDOWN_TIMEOUT="8"', "METROBUS_BUZ"]) {
       expect(faults.join("\n")).toContain(words);
     }
   });
@@ -72,6 +67,10 @@ describe("the configuration", () => {
     [{ REDIS_URL: "redis://a", REDIS_PORT: "1" }, "REDIS_PORT"],
     [{ redis_ca_location: "/dev/null" }, "redis_ca_location"],
     [{ ELASTIC_PORT: "9200" }, "ELASTIC_PORT"],
+    [{ security_protocol: "SSL", ssl_key_password: "p" }, "ssl_key_password"],
+    [{ METROBUS_BUS: "memory", security_protocol: "SSL" }, "security_protocol"],
+    [{ METROBUS_BUS: "memory", security_protocol: "SASL_SSL", sasl_password: "p" }, "sasl_password"],
+    [{ METROBUS_BUS: "memory", security_protocol: "SSL", ssl_ca_location: "/dev/null" }, "ssl_ca_location"],
   ])("%j would be ignored in part, and is an error that names it", (environment, name) => {
     expect(faultsOf(environment).join("\n")).toContain(`${name} is set but would be ignored`);
   });
@@ -134,10 +133,75 @@ describe("the configuration", () => {
     expect(faults.join("\n")).toContain("go together");
   });
 
-  test("leaves alone what Kubernetes sets for a service named metrobus-…", () => {
-    expect(faultsOf({ METROBUS_WEB_SERVICE_HOST: "10.0.0.1", METROBUS_WEB_PORT_80_TCP: "tcp://10.0.0.1:80" })).toEqual(
-      [],
-    );
+  test("never quotes a key's text, nor a log-in that stands where none belongs", () => {
+    const secret = "hunter2";
+    const faults = faultsOf({
+      security_protocol: "SSL",
+      ssl_certificate_location: "/dev/null",
+      ssl_key_location: `-----BEGIN PRIVATE KEY-----\n${secret}`,
+      ssl_key_password: secret,
+      KAFKA_BROKERS: `kafka://user:${secret}@a:9092`,
+      ELASTIC_HOST: `user:${secret}@a`,
+      REDIS_URL: `https://user:${secret}@a`,
+      SASL_PASSWORD: secret,
+    }).join("\n");
+    for (const name of ["ssl_key_location", "KAFKA_BROKERS", "ELASTIC_HOST", "REDIS_URL"])
+      expect(faults).toContain(`${name}=(hidden)`);
+    expect(faults).toContain("ssl_key_location=(hidden): this is a PEM text itself");
+    expect(faults).toContain("SASL_PASSWORD is no setting");
+    expect(faults).not.toContain(secret);
+  });
+
+  test.each([
+    ["SASL_USERNAME", "sasl_username"],
+    ["SASL_MECHANISM", "sasl_mechanisms"],
+    ["SECURITY_PROTOCOL", "security_protocol"],
+    ["security.protocol", "security_protocol"],
+    ["ssl_ca_locatoin", null],
+    ["ssl_cafile", null],
+    ["KAFKA_BROKER", "KAFKA_BROKERS"],
+    ["kafka_host", "KAFKA_HOST"],
+    ["METROBUS_BUZ", "METROBUS_BUS"],
+    ["METROBUS_PORT", null],
+  ])("with %s, which is no setting, is an error and not ignored", (name, meant) => {
+    const [fault, ...others] = faultsOf({ [name]: "x" });
+    expect(others).toEqual([]);
+    expect(fault).toContain(`${name} is no setting and would be ignored`);
+    expect(fault).toContain(meant === null ? "docs/configuration.md" : `did you mean ${meant}?`);
+  });
+
+  test.each([
+    ["other programs' names", { KAFKA_HOME: "/opt", KAFKA_HEAP_OPTS: "-Xmx1g", SSL_CERT_FILE: "/a", REDIS_URI: "x" }],
+    ["another program's broker beside ours", { KAFKA_BROKER: "a", KAFKA_BROKERS: "a:9092" }],
+    [
+      "addresses of servers that are not used",
+      { METROBUS_BUS: "memory", KAFKA_BROKERS: "a:1", REDIS_URL: "redis://a" },
+    ],
+    ["how topics would be made", { METROBUS_PARTITIONS: "8", METROBUS_REPLICATION: "3" }],
+    [
+      "what Kubernetes sets for a service named metrobus-…",
+      {
+        METROBUS_WEB_SERVICE_HOST: "10.0.0.1",
+        METROBUS_WEB_PORT: "tcp://10.0.0.1:80",
+        METROBUS_WEB_PORT_80_TCP_PORT: "80",
+      },
+    ],
+    ["what Kubernetes sets beside KAFKA_BROKERS", { KAFKA_BROKERS: "a:9092", KAFKA_PORT: "tcp://10.0.0.1:9092" }],
+    ["what Kubernetes sets beside REDIS_URL", { REDIS_URL: "redis://a", REDIS_PORT: "tcp://10.0.0.1:6379" }],
+  ] as [string, Record<string, string>][])("leaves alone %s", (_, environment) => {
+    expect(faultsOf(environment)).toEqual([]);
+  });
+
+  test("counts what Kubernetes sets for a service named kafka as not set", () => {
+    const { kafka } = loadConfig({}, { KAFKA_HOST: "kafka", KAFKA_PORT: "tcp://10.0.0.1:9092" });
+    expect(kafka.brokers).toEqual(["kafka:9092"]);
+  });
+
+  test("of code that chooses the memory bus sets aside what the environment says of Kafka", () => {
+    const environment = { KAFKA_BROKERS: "a:9093", security_protocol: "SSL", ssl_ca_location: "/no/such/ca.pem" };
+    expect(faultsOf(environment, { METROBUS_BUS: "memory" })).toEqual([]);
+    expect(faultsOf(environment)).toHaveLength(1);
+    expect(faultsOf({}, { METROBUS_BUS: "memory", security_protocol: "SSL" })).toHaveLength(1);
   });
 
   test("stands whole in docs/configuration.md", () => {
