@@ -16,7 +16,7 @@ Examples:
   $ metrobus gen                            write data/emails.dat and data/whitelist.dat
   $ metrobus run stops/log.ts my-stop.ts    several stops in one process
   $ metrobus push --count 5000 --rate 0     5,000 messages to Source, as fast as it goes
-  $ metrobus --env-file metrobus.env web    the status page, configured by a file
+  $ metrobus --settings metrobus.env web     the status page, configured by a file
 
 Settings come from the environment: see docs/configuration.md.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by a second Ctrl-C.
@@ -29,20 +29,21 @@ function program(): Command {
   const metrobus = new Command("metrobus")
     .description("Smart routing on a dumb bus: each message carries its own route.")
     .version(version)
-    .option("--env-file <file>", "settings, NAME=value a line; the environment's own come first")
+    .option("--settings <file>", "settings, NAME=value a line; the environment's own come first")
     .addHelpText("after", HELP)
     .exitOverride()
-    .hook("preAction", (command) => loadEnvFile(command.opts<{ envFile?: string }>().envFile));
+    .hook("preAction", (command) => loadSettings(command.opts<{ settings?: string }>().settings));
   for (const add of [demoCommand, pushCommand, genCommand, webCommand, runCommand]) add(metrobus);
   return metrobus;
 }
 
-function loadEnvFile(path: string | undefined): void {
+// Not named --env-file: Node takes that for itself, wherever it stands.
+function loadSettings(path: string | undefined): void {
   if (path === undefined) return;
   try {
     process.loadEnvFile(path);
   } catch (error) {
-    throw new ConfigError([`--env-file ${path} can't be read (${asError(error).message}): correct the path`]);
+    throw new ConfigError([`--settings ${path} can't be read (${asError(error).message}): correct the path`]);
   }
 }
 

@@ -15,7 +15,7 @@ execFileSync(
     stdio: "inherit",
   },
 );
-for (const path of ["web-status/views", "web-status/public", "README.md", "LICENSE", "CHANGELOG.md"])
+for (const path of ["web-status/views", "web-status/public", "docs", "README.md", "LICENSE", "CHANGELOG.md"])
   cpSync(join(root, path), join(dist, path), { recursive: true });
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
 console.log("dist/ is built: `npm pack ./dist` makes the package");

@@ -43,19 +43,17 @@ test("LOG_LEVEL=debug shows where an error comes from", async () => {
   expect(stderr).toContain("    at ");
 });
 
-test("--env-file sets what the environment does not", async () => {
+test("--settings sets what the environment does not", async () => {
   const file = join(folder, "settings.env");
   await writeFile(file, `# where the data lies\nMETROBUS_DATA=${folder}/from-file\n`);
-  await metrobus(["gen", "--env-file", file]);
+  await metrobus(["gen", "--settings", file]);
   expect(await readdir(join(folder, "from-file"))).toEqual(["emails.dat", "whitelist.dat"]);
-  await metrobus(["--env-file", file, "gen"], { METROBUS_DATA: join(folder, "from-environment") });
+  await metrobus(["--settings", file, "gen"], { METROBUS_DATA: join(folder, "from-environment") });
   expect(await readdir(join(folder, "from-environment"))).toEqual(["emails.dat", "whitelist.dat"]);
 });
 
-test("an --env-file that is not there is an error that names it", async () => {
-  // Node looks for this option behind the script's name too, and is the first to find the file missing.
-  const { code, stdout, stderr } = await metrobus(["--env-file", "missing.env", "gen"]);
-  expect(code).toBeGreaterThan(0);
-  expect(stdout).toBe("");
-  expect(stderr).toMatch(/^.*missing\.env.*\n$/);
+test("--settings that are not there are an error that names the file and the remedy", async () => {
+  const { code, stdout, stderr } = await metrobus(["--settings", "missing.env", "gen"]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^metrobus: --settings missing\.env can't be read \(.*\): correct the path\n$/);
 });
