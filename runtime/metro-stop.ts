@@ -1,21 +1,13 @@
-import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { openBooks, type Books } from "./books.ts";
 import type { Subscription } from "./bus.ts";
 import { connect, groupOf, type MetroBus } from "./connect.ts";
 import type { StopCallback } from "./context.ts";
 import { ConfigError, LaneLost, UnknownTopic } from "./errors.ts";
+import { stopHandler, type AnyStopOptions } from "./handler.ts";
 import { progressWatch, type StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
-import { compose, type Middleware } from "./middleware.ts";
-import { callbackHandler } from "./middleware/callback.ts";
-import { deadLetter, reasonOf } from "./middleware/dead-letter.ts";
-import { envelope } from "./middleware/envelope.ts";
-import { isRetryable, retry } from "./middleware/retry.ts";
-import { schema } from "./middleware/schema.ts";
-import { timeLimit } from "./middleware/time-limit.ts";
-import { nextStop } from "./route.ts";
 import { runStop } from "./run.ts";
 import { checkStop, type StopOptions } from "./stop-options.ts";
-import type { Visit } from "./visit.ts";
 
 /**
  * A microservice: a topic and a callback that gets each message's payload and returns it changed, or null to drop it.
@@ -30,20 +22,18 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   readonly callback: StopCallback<In>;
   /** Resolves, with the reason, when a started stop can't go on. */
   readonly failed: Promise<Error>;
-  readonly #options: Omit<StopOptions<never>, "schema"> & { readonly schema?: StandardSchemaV1 };
+  readonly #options: AnyStopOptions;
   readonly #failure = Promise.withResolvers<Error>();
   readonly #halt = new AbortController();
   readonly #progress = progressWatch();
-  /** Dead letters that can't be written at present, and why. */
-  readonly #unwritten = new Map<Visit, Error>();
   #hop: ReturnType<typeof hop> | undefined;
   #subscription: Subscription | undefined;
   #metro: MetroBus | undefined;
+  #books: Books | undefined;
   #started: Promise<this> | undefined;
   #stopped: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
   #stuckLanes: readonly string[] = [];
-  #gaps = 0;
 
   constructor(topic: string, callback: StopCallback<In>, options: StopOptions<In> = {}) {
     checkStop(topic, callback, options);
@@ -74,9 +64,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
 
   health(): StopHealth {
     const lanes = this.#subscription?.lanes() ?? [];
-    const problems = [
-      ...new Set([...this.#unwritten.values()].map((why) => `a dead letter can't be written: ${why.message}`)),
-    ];
+    const problems = (this.#books?.unwritten() ?? []).map((why) => `a dead letter can't be written: ${why}`);
     if (!this.#subscription) problems.push("it has not joined its group yet");
     if (this.#stuckLanes.length > 0)
       problems.push(`no progress for a minute on partition ${this.#stuckLanes.join(", ")} though messages wait`);
@@ -85,7 +73,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       ready: problems.length === 0,
       stuck: this.#stuckLanes.length > 0,
       problems,
-      gaps: this.#gaps,
+      gaps: this.#books?.gaps() ?? 0,
       lag: lanes.reduce((sum, { position, end }) => sum + Number(end - position), 0),
       lanes: lanes.map(({ lane, position, end }) => ({ lane, position: String(position), end: String(end) })),
     };
@@ -96,32 +84,25 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const metro = (this.#metro = this.#options.bus ?? (await connect()));
     const { bus, config } = metro;
     await this.#prepareTopics(metro);
+    const log = metro.log.child({ stop: this.topic });
+    const books = (this.#books = openBooks(this.topic, metro.recorder, log));
     this.#hop = hop({
+      ...books,
       stop: this.topic,
       rules: config,
-      log: metro.log.child({ stop: this.topic }),
+      log,
       halt: this.#halt.signal,
-      handler: this.#handler(metro),
+      handler: stopHandler(this.callback, this.#options, config),
       concurrency: this.#options.concurrency ?? config.concurrency,
-      settled: (visit) => this.#count(visit, metro),
-      lost: (visit) => this.#unwritten.delete(visit),
-      stuck: (visit, why) => this.#stuck(visit, why, metro),
       failed: this.#failure.resolve,
     });
     if (this.#halt.signal.aborted) return this;
     const group = this.#options.group ?? groupOf(config, this.topic);
-    const onGap = ({ lane, lost, resumedAt }: { lane: string; lost: bigint; resumedAt: string }) => {
-      this.#gaps += Number(lost);
-      metro.recorder.gap(this.topic, Number(lost));
-      metro.log.error(
-        { stop: this.topic, partition: lane, lost: String(lost), resumedAt },
-        "records were removed by retention before they were read",
-      );
-    };
-    this.#subscription = await bus.consume({ topic: this.topic, group, start: config.start, onGap }, this.#hop.onBatch);
+    const consuming = { topic: this.topic, group, start: config.start, onGap: books.gap };
+    this.#subscription = await bus.consume(consuming, this.#hop.onBatch);
     void this.#subscription.failed.then(this.#failure.resolve);
     this.#watch = setInterval(() => this.#observe(), 1_000).unref();
-    metro.log.info({ stop: this.topic, group, bus: bus.name }, "the stop has begun");
+    log.info({ group, bus: bus.name }, "the stop has begun");
     return this;
   }
 
@@ -136,54 +117,6 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
         `a stop can't read "${this.topic}", the dead-letter topic: what fails there would come back to it`,
       ]);
     }
-  }
-
-  /** The order of the middleware, outermost first. */
-  #handler({ config }: MetroBus) {
-    const { retries = {}, input = "routed", schema: validator, use = [] } = this.#options;
-    const { attempts = config.attempts, baseMs = 100, capMs = 10_000 } = retries;
-    const layers: Middleware[] = [
-      deadLetter,
-      envelope(input, config.envelope),
-      retry({ attempts, baseMs, capMs, isRetryable: this.#options.isRetryable ?? isRetryable }),
-      timeLimit(this.#options.timeLimit ?? config.timeLimitMs),
-      ...(validator ? [schema(validator)] : []),
-      ...use,
-    ];
-    return compose(layers, callbackHandler(this.callback));
-  }
-
-  #count(visit: Visit, { recorder, log }: MetroBus): void {
-    this.#unwritten.delete(visit);
-    recorder.times(this.topic, visit.workedMs, visit.waitedMs);
-    const { outcome } = visit;
-    if (outcome.kind === "drop") recorder.count(this.topic, "dropped", outcome.reason);
-    else if (outcome.kind === "dead") {
-      recorder.count(this.topic, "dead", reasonOf(outcome.error));
-      const { lane, position } = visit.record;
-      log.error(
-        {
-          stop: this.topic,
-          id: visit.id,
-          partition: lane,
-          offset: position,
-          attempts: visit.attempt,
-          err: outcome.error,
-        },
-        "dead letter",
-      );
-    } else {
-      const next = nextStop(visit.context.stack);
-      recorder.count(this.topic, next === undefined ? "arrived" : "forwarded", next ?? "");
-    }
-  }
-
-  #stuck(visit: Visit, why: Error, { log }: MetroBus): void {
-    this.#unwritten.set(visit, why);
-    log.error(
-      { stop: this.topic, partition: visit.record.lane, err: why },
-      "a dead letter can't be written: its partition waits until it can",
-    );
   }
 
   #observe(): void {

@@ -1,0 +1,55 @@
+import type { Logger } from "./logger.ts";
+import { reasonOf } from "./middleware/dead-letter.ts";
+import { nextStop } from "./route.ts";
+import type { Settling } from "./settlement.ts";
+import type { StatsRecorder } from "./stats-recorder.ts";
+import type { Visit } from "./visit.ts";
+
+export interface Books extends Omit<Settling, "failed"> {
+  /** Records that retention removed before they were read. */
+  gap(gap: { lane: string; lost: bigint; resumedAt: string }): void;
+  gaps(): number;
+  /** Why dead letters can't be written at present, each reason once. */
+  unwritten(): readonly string[];
+}
+
+/** Keeps a stop's books: what came of its messages goes to the counts and the log. */
+export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): Books {
+  const waiting = new Map<Visit, Error>();
+  let gaps = 0;
+
+  function count({ outcome, context }: Visit): void {
+    if (outcome.kind === "drop") return recorder.count(stop, "dropped", outcome.reason);
+    if (outcome.kind === "dead") return recorder.count(stop, "dead", reasonOf(outcome.error));
+    const next = nextStop(context.stack);
+    recorder.count(stop, next === undefined ? "arrived" : "forwarded", next ?? "");
+  }
+
+  return {
+    settled(visit) {
+      waiting.delete(visit);
+      recorder.times(stop, visit.workedMs, visit.waitedMs);
+      count(visit);
+      if (visit.outcome.kind !== "dead") return;
+      const { lane: partition, position: offset } = visit.record;
+      const { id, attempt: attempts } = visit;
+      log.error({ id, partition, offset, attempts, err: visit.outcome.error }, "dead letter");
+    },
+    lost: (visit) => void waiting.delete(visit),
+    stuck(visit, why) {
+      waiting.set(visit, why);
+      const partition = visit.record.lane;
+      log.error({ partition, err: why }, "a dead letter can't be written: its partition waits until it can");
+    },
+    gap({ lane, lost, resumedAt }) {
+      gaps += Number(lost);
+      recorder.gap(stop, Number(lost));
+      log.error(
+        { partition: lane, lost: String(lost), resumedAt },
+        "records were removed by retention before they were read",
+      );
+    },
+    gaps: () => gaps,
+    unwritten: () => [...new Set([...waiting.values()].map((why) => why.message))],
+  };
+}
