@@ -20,12 +20,13 @@ export interface StopView extends StopSnapshot {
 
 /** Every stop in travel order; those of which only the original's `counter` knows are there too. */
 export function everyStop(snapshot: Snapshot): StopView[] {
+  const counter = new Map(Object.entries(snapshot.counter));
   const known = snapshot.stops.map((stop) => {
-    const processed = Math.max(stop.processed, snapshot.counter[stop.stop] ?? 0);
+    const processed = Math.max(stop.processed, counter.get(stop.stop) ?? 0);
     return { ...stop, processed, uncounted: Math.max(0, processed - outcomes(stop)) };
   });
   const names = new Set(known.map((stop) => stop.stop));
-  const others = Object.entries(snapshot.counter).filter(([name]) => !names.has(name));
+  const others = [...counter].filter(([name]) => !names.has(name));
   const stops = new Map(
     [...known, ...others.map(([name, processed]) => counterOnly(name, processed))].map((stop) => [stop.stop, stop]),
   );

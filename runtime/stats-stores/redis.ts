@@ -1,7 +1,11 @@
+import { RESP_TYPES } from "redis";
 import type { Count, OutcomeKind, Snapshot, StatsStore, StopSnapshot } from "../stats-store.ts";
 import { COUNTER, HITS, RATE, sequenceKey, stopKey, STOPS } from "./keys.ts";
 import { redisConnection, type RedisOptions } from "./redis-connection.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
+
+/** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
+const HASH_AS_MAP = { [RESP_TYPES.MAP]: Map };
 
 /**
  * Counts in Redis, for every process to see. Connects when it is first asked, so a Redis that is down keeps nobody from
@@ -16,7 +20,8 @@ export function redisStats(options: RedisOptions): StatsStore {
     },
 
     read: () =>
-      ask(async (client): Promise<Snapshot> => {
+      ask(async (connected): Promise<Snapshot> => {
+        const client = connected.withTypeMapping(HASH_AS_MAP);
         const [[seconds, microseconds], counter, hits, names] = await Promise.all([
           client.time(),
           client.hGetAll(COUNTER),
@@ -28,10 +33,10 @@ export function redisStats(options: RedisOptions): StatsStore {
           Promise.all(full.map((second) => client.hGetAll(second))),
           Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
         ]);
-        const recent = (stop: string) => rates.reduce((sum, second) => sum + Number(second[stop] ?? 0), 0);
+        const recent = (stop: string) => rates.reduce((sum, second) => sum + Number(second.get(stop) ?? 0), 0);
         return {
           at: Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000),
-          counter: Object.fromEntries(Object.entries(counter).map(([topic, count]) => [topic, Number(count)])),
+          counter: Object.fromEntries([...counter].map(([topic, count]) => [topic, Number(count)])),
           hits: Number(hits ?? 0),
           stops: names.map((name, at) => readStop(name, stops[at]!, recent(name))).toSorted(byName),
         };
@@ -44,16 +49,16 @@ export function redisStats(options: RedisOptions): StatsStore {
 }
 
 /** From the fields that the flush script writes. */
-function readStop(stop: string, fields: Readonly<Record<string, string>>, recent: number): StopSnapshot {
+function readStop(stop: string, fields: ReadonlyMap<string, string>, recent: number): StopSnapshot {
   const counts: Count[] = [];
   const worked: Record<number, number> = {};
   const waited: Record<number, number> = {};
-  for (const [field, value] of Object.entries(fields)) {
+  for (const [field, value] of fields) {
     const [kind, name = "", ...detail] = field.split(":");
     if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail: detail.join(":"), count: Number(value) });
     if (kind === "worked") worked[Number(name)] = Number(value);
     if (kind === "waited") waited[Number(name)] = Number(value);
   }
-  const { lastSeen = 0, gaps = 0 } = fields;
-  return stopSnapshot(stop, counts, recent, { lastSeen: Number(lastSeen), worked, waited, gaps: Number(gaps) });
+  const whole = (field: string) => Number(fields.get(field) ?? 0);
+  return stopSnapshot(stop, counts, recent, { lastSeen: whole("lastSeen"), worked, waited, gaps: whole("gaps") });
 }

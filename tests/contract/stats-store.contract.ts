@@ -125,6 +125,22 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       expect(found.counts.slice(0, 2)).toEqual([count("dropped", "reason 0", 51), count("dropped", "other", 20)]);
     });
 
+    test("has stops and reasons with names that every object has", async () => {
+      const names = ["__proto__", "constructor", "hasOwnProperty", "toString"];
+      const before = await store.read();
+      const counts = names.map((name) => count("dropped", name, 2));
+      await store.write(flush(1, ...names.map((name) => ({ ...empty(name), counts }))));
+      const { counter, stops } = await other.read();
+      for (const name of names) {
+        const earlier = before.stops.find(({ stop }) => stop === name)?.processed ?? 0;
+        const found = stops.find(({ stop }) => stop === name)!;
+        expect(found).toMatchObject({ processed: earlier + 8, dropped: earlier + 8 });
+        expect(found.rate).toBeGreaterThanOrEqual(0);
+        expect(found.counts.map(({ detail }) => detail).toSorted()).toEqual(names.toSorted());
+        expect(Object.entries(counter)).toContainEqual([name, earlier + 8]);
+      }
+    });
+
     test("names the stops in order", async () => {
       const names = ["b", "C", "a"].map((word) => unique(word));
       await store.write(flush(1, ...names.map(empty)));

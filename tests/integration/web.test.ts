@@ -190,6 +190,18 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     expect((await getJson("/"))[name]).toBe(3);
   });
 
+  test("names that every object has are names", async () => {
+    const names = ["__proto__", "constructor", "toString"];
+    for (const name of names) await write(name, [["dropped", name, 4]]);
+    await client.hIncrBy("counter", "valueOf", 4);
+    const counts = [...names, "valueOf"].map((name) => [name, 4]);
+    expect(Object.entries(await getJson("/"))).toEqual(expect.arrayContaining(counts));
+    expect((await getJson("/api/stats"))["totals"]).toMatchObject({ processed: 16, dropped: 12 });
+    await client.del("counter");
+    expect((await getJson("/api/stats"))["totals"]).toMatchObject({ processed: 12, rate: expect.any(Number) });
+    expect((await get("/", wantsPage)).body).not.toContain("NaN");
+  });
+
   test("everything comes from its own origin, and nothing inline is allowed", async () => {
     const { headers, body } = await get("/", wantsPage);
     const policy = headers.get("content-security-policy")!;
@@ -271,12 +283,12 @@ describe("the status page without a Redis", () => {
     const shown = readable(await page.text());
     expect(shown).toContain("The numbers can’t be read.");
     expect(shown).toContain(`Redis at redis://localhost:${port}`);
-    expect(shown).toContain("start it, or correct REDIS_HOST and REDIS_PORT");
+    expect(shown).toContain("start it, correct REDIS_HOST and REDIS_PORT or REDIS_URL");
     expect(shown).not.toContain("No message has passed yet");
     for (const path of ["/", "/api/stats", "/readyz"]) {
       const response = await fetch(web.url + path);
       expect(response.status).toBe(503);
-      expect(await response.json()).toEqual({ error: expect.stringContaining("start it, or correct REDIS_HOST") });
+      expect(await response.json()).toEqual({ error: expect.stringContaining("start it, correct REDIS_HOST") });
     }
     expect((await fetch(`${web.url}/healthz`)).status).toBe(200);
     await web.close();
