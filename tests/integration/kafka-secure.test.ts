@@ -12,30 +12,36 @@ import { eventually, everything, message, probe, text, unique } from "../support
 const MODULES = "org.apache.kafka.common.security";
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 const [USER, PASSWORD] = ["anna", "correct horse"];
+/** The broker's own certificate, and the authority of its clients. */
+const tls = {
+  KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_TYPE: "PEM",
+  KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_LOCATION: "/tmp/broker.pem",
+  KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_TYPE: "PEM",
+  KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_LOCATION: "/tmp/ca.pem",
+};
 /** May log in, and nothing else. */
 const GUEST = "bert";
 
 describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped without Docker)", () => {
   let kafka: KafkaBroker;
   let folder: string;
+  let files: { target: string; content: string }[];
   let secure: { security_protocol: string; ssl_ca_location: string; sasl_username: string; sasl_password: string };
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "metrobus-tls-"));
     makeCertificates(folder);
     const pem = (name: string) => readFileSync(join(folder, name), "utf8");
+    files = [
+      { target: "/tmp/broker.pem", content: pem("broker.key") + pem("broker.crt") },
+      { target: "/tmp/ca.pem", content: pem("ca.crt") },
+    ];
     kafka = await startKafka({
       protocol: "SASL_SSL",
-      files: [
-        { target: "/tmp/broker.pem", content: pem("broker.key") + pem("broker.crt") },
-        { target: "/tmp/ca.pem", content: pem("ca.crt") },
-      ],
+      files,
       env: {
+        ...tls,
         KAFKA_SASL_ENABLED_MECHANISMS: MECHANISMS.join(","),
-        KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_TYPE: "PEM",
-        KAFKA_LISTENER_NAME_OUTER_SSL_KEYSTORE_LOCATION: "/tmp/broker.pem",
-        KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_TYPE: "PEM",
-        KAFKA_LISTENER_NAME_OUTER_SSL_TRUSTSTORE_LOCATION: "/tmp/ca.pem",
         KAFKA_LISTENER_NAME_OUTER_PLAIN_SASL_JAAS_CONFIG: `${MODULES}.plain.PlainLoginModule required user_${USER}="${PASSWORD}" user_${GUEST}="${PASSWORD}";`,
         KAFKA_AUTHORIZER_CLASS_NAME: "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         KAFKA_SUPER_USERS: `User:ANONYMOUS;User:${USER}`,
@@ -131,6 +137,31 @@ describe.skipIf(!(await hasDocker()))("Kafka with TLS and a log-in (skipped with
     await Promise.all([anna!.close(), bert!.close()]);
   });
 
+  test("who has to show a certificate is let in with it, and told so without it", async () => {
+    const strict = await startKafka({
+      protocol: "SSL",
+      files,
+      env: { ...tls, KAFKA_LISTENER_NAME_OUTER_SSL_CLIENT_AUTH: "required" },
+    });
+    const trusting = { security_protocol: "SSL", ssl_ca_location: join(folder, "ca.crt") };
+    const nameless = await openKafkaBus(strict.brokers, { ...trusting, METROBUS_CONNECT_TIMEOUT: "5s" }).catch(
+      (error: unknown) => error as Error,
+    );
+    const bus = await openKafkaBus(strict.brokers, {
+      ...trusting,
+      ssl_certificate_location: join(folder, "client.crt"),
+      ssl_key_location: join(folder, "client.key"),
+    });
+    const topic = unique("topic");
+    await bus.create([{ topic, partitions: 1 }]);
+    await bus.send([message(topic, "k", "by certificate")]);
+    expect((await everything(bus, topic)).map(text)).toEqual(["by certificate"]);
+    await bus.close();
+    await strict.stop();
+    expect(nameless).toBeInstanceOf(Error);
+    expect((nameless as Error).message).toContain("ssl_certificate_location");
+  });
+
   test("who comes without TLS is told that security_protocol may be wrong", async () => {
     const error = await refusal({ METROBUS_CONNECT_TIMEOUT: "2s" });
     expect(error.message).toContain("security_protocol=PLAINTEXT");
@@ -151,8 +182,11 @@ function makeCertificates(cwd: string): void {
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd, stdio: "pipe" });
   const subject = (name: string) => ["-nodes", "-subj", `/CN=${name}`];
   openssl("req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt", ...subject("ca"));
-  openssl("req", "-newkey", "rsa:2048", "-keyout", "broker.key", "-out", "broker.csr", ...subject("broker"));
   writeFileSync(join(cwd, "names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
   const authority = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
-  openssl("x509", "-req", "-in", "broker.csr", ...authority, "-days", "2", "-extfile", "names", "-out", "broker.crt");
+  for (const name of ["broker", "client"]) {
+    openssl("req", "-newkey", "rsa:2048", "-keyout", `${name}.key`, "-out", `${name}.csr`, ...subject(name));
+    const signed = ["-days", "2", "-extfile", "names", "-out", `${name}.crt`];
+    openssl("x509", "-req", "-in", `${name}.csr`, ...authority, ...signed);
+  }
 }
