@@ -1,5 +1,4 @@
 import { createServer, type Server } from "node:http";
-import type { LaneState } from "./bus.ts";
 import { MetrobusError } from "./errors.ts";
 
 /** How one stop of the process fares. */
@@ -7,7 +6,7 @@ export interface StopHealth {
   readonly stop: string;
   /** It has joined its group, and nothing is in its way. */
   readonly ready: boolean;
-  /** There is lag and no progress for a minute, although no callback runs and no backoff waits: the client is stuck. */
+  /** For a minute there was lag and no progress, although nothing was under way (a callback, a backoff, a settlement) and the bus answered: the client is stuck. */
   readonly stuck: boolean;
   /** What is in its way, in words. */
   readonly problems: readonly string[];
@@ -15,23 +14,6 @@ export interface StopHealth {
   readonly gaps: number;
   readonly lag: number;
   readonly lanes: readonly { readonly lane: string; readonly position: string; readonly end: string }[];
-}
-
-const STUCK_AFTER_MS = 60_000;
-
-/** Tells whether lanes with lag make progress. `observe` is called now and then. */
-export function progressWatch() {
-  const since = new Map<string, { position: bigint; at: number }>();
-  return {
-    /** Returns the lanes that have stood still for a minute with records waiting. `busy`: someone is at work, so standing still is no fault. */
-    observe(lanes: readonly LaneState[], busy: boolean, now = performance.now()): string[] {
-      for (const { lane, position, end } of lanes) {
-        const before = since.get(lane);
-        if (busy || !before || before.position !== position || position >= end) since.set(lane, { position, at: now });
-      }
-      return lanes.filter(({ lane }) => now - since.get(lane)!.at > STUCK_AFTER_MS).map(({ lane }) => lane);
-    },
-  };
 }
 
 /**

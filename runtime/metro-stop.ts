@@ -4,8 +4,9 @@ import { connect, groupOf, type MetroBus } from "./connect.ts";
 import type { StopCallback } from "./context.ts";
 import { ConfigError, LaneLost, UnknownTopic } from "./errors.ts";
 import { stopHandler, type AnyStopOptions } from "./handler.ts";
-import { progressWatch, type StopHealth } from "./health.ts";
+import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
+import { progressWatch } from "./progress.ts";
 import { runStop } from "./run.ts";
 import { checkStop, type StopOptions } from "./stop-options.ts";
 
@@ -25,15 +26,14 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   readonly #options: AnyStopOptions;
   readonly #failure = Promise.withResolvers<Error>();
   readonly #halt = new AbortController();
-  readonly #progress = progressWatch();
   #hop: ReturnType<typeof hop> | undefined;
   #subscription: Subscription | undefined;
   #metro: MetroBus | undefined;
   #books: Books | undefined;
   #started: Promise<this> | undefined;
   #stopped: Promise<void> | undefined;
+  #progress: ReturnType<typeof progressWatch> | undefined;
   #watch: NodeJS.Timeout | undefined;
-  #stuckLanes: readonly string[] = [];
 
   constructor(topic: string, callback: StopCallback<In>, options: StopOptions<In> = {}) {
     checkStop(topic, callback, options);
@@ -66,12 +66,15 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const lanes = this.#subscription?.lanes() ?? [];
     const problems = (this.#books?.unwritten() ?? []).map((why) => `a dead letter can't be written: ${why}`);
     if (!this.#subscription) problems.push("it has not joined its group yet");
-    if (this.#stuckLanes.length > 0)
-      problems.push(`no progress for a minute on partition ${this.#stuckLanes.join(", ")} though messages wait`);
+    const stuck = this.#progress?.stuck() ?? [];
+    if (stuck.length > 0)
+      problems.push(
+        `no progress for a minute on partition ${stuck.join(", ")} though messages wait and the bus answers`,
+      );
     return {
       stop: this.topic,
       ready: problems.length === 0,
-      stuck: this.#stuckLanes.length > 0,
+      stuck: stuck.length > 0,
       problems,
       gaps: this.#books?.gaps() ?? 0,
       lag: lanes.reduce((sum, { position, end }) => sum + Number(end - position), 0),
@@ -101,7 +104,12 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const consuming = { topic: this.topic, group, start: config.start, onGap: books.gap };
     this.#subscription = await bus.consume(consuming, this.#hop.onBatch);
     void this.#subscription.failed.then(this.#failure.resolve);
-    this.#watch = setInterval(() => this.#observe(), 1_000).unref();
+    this.#progress = progressWatch({
+      lanes: this.#subscription.lanes,
+      busy: this.#hop.busy,
+      ask: () => bus.state(group, this.topic),
+    });
+    this.#watch = setInterval(this.#progress.look, 1_000).unref();
     log.info({ group, bus: bus.name }, "the stop has begun");
     return this;
   }
@@ -117,12 +125,6 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
         `a stop can't read "${this.topic}", the dead-letter topic: what fails there would come back to it`,
       ]);
     }
-  }
-
-  #observe(): void {
-    const lanes = this.#subscription?.lanes() ?? [];
-    const busy = lanes.some(({ lane }) => this.#hop?.busy(lane));
-    this.#stuckLanes = this.#progress.observe(lanes, busy);
   }
 
   async #stop(): Promise<void> {
