@@ -6,15 +6,21 @@ export interface LogTarget {
   index?: IndexDocument;
 }
 
-/** Adds the time, indexes the message where there is an index, and prints it as a line of JSON. */
-export const log = (target: LogTarget) => async (message: object, context: StopContext) => {
-  const logged = { ...message, metrobus_inserted_timestamp: Date.now() };
+/**
+ * Adds the time, indexes the message where there is an index, and prints it as a line of JSON. A payload that has no
+ * fields is logged as `{ payload, metrobus_inserted_timestamp }`.
+ */
+export const log = (target: LogTarget) => async (message: unknown, context: StopContext) => {
+  const logged = { ...fields(message), metrobus_inserted_timestamp: Date.now() };
   // The day it boarded is the same on a redelivery: the message takes its own place, even after midnight.
   const at = context.header?.boarded ?? logged.metrobus_inserted_timestamp;
   await target.index?.({ id: context.id, at, body: logged }, context.signal);
   target.print(JSON.stringify(logged));
   return logged;
 };
+
+const fields = (message: unknown): object =>
+  typeof message === "object" && message !== null && !Array.isArray(message) ? message : { payload: message };
 
 const target: LogTarget = { print: (line) => process.stdout.write(`${line}\n`) };
 

@@ -93,3 +93,14 @@ test("a message is indexed under its id, on the day it boarded, before it is pri
     { id: "m-1", at: 1_700_000_000_000, x: 1, metrobus_inserted_timestamp: expect.any(Number) },
   ]);
 });
+
+test.for(["text", [1, 2], 7, false])("a payload without fields, %j, is printed and indexed whole", async (payload) => {
+  await using demo = await line();
+  const printed: unknown[] = [];
+  const indexed: unknown[] = [];
+  const index = async ({ body }: { body: object }) => void indexed.push(body);
+  await demo.stop("Log", log({ print: (text) => printed.push(JSON.parse(text)), index }));
+  await demo.metro.send("Log", payload, { route: [] });
+  await expect.poll(() => printed).toEqual([{ payload, metrobus_inserted_timestamp: expect.any(Number) }]);
+  expect(indexed).toEqual(printed);
+});
