@@ -16,7 +16,8 @@ export type Rounds = readonly (readonly Chunk[])[];
 
 /** kafkajs makes one batch of a partition's records, and a batch above the topic's limit fails as a whole. */
 const CHUNK_BYTES = 900_000;
-const BATCH_OVERHEAD = 100;
+/** At most so much is around the records of a batch. */
+export const BATCH_OVERHEAD = 100;
 const RECORD_OVERHEAD = 24;
 
 /** An upper bound of what the record takes on the wire. */

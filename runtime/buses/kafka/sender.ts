@@ -6,7 +6,7 @@ import type { Maybe } from "../../maybe.ts";
 import type { NewClient } from "./client.ts";
 import { isTooLarge, isUnknownTopic, refusal, typeOf } from "./failures.ts";
 import { persist } from "./persist.ts";
-import { bytesOf, place, type Chunk } from "./place.ts";
+import { BATCH_OVERHEAD, bytesOf, place, type Chunk } from "./place.ts";
 import { producerConnection, unwritten, type ProducerConnection } from "./producer.ts";
 import type { Topic, Topics } from "./topics.ts";
 
@@ -107,8 +107,8 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
 
   async function whyRefused(error: unknown, record: Outgoing): Promise<MetrobusError> {
     if (isTooLarge(error)) {
-      const topic = await topics.refresh(record.topic).catch(() => null);
-      return new TooLarge(record.topic, bytesOf(record), topic?.maxBytes ?? 0);
+      const topic = await topics.refresh(record.topic).catch(() => topics.known(record.topic));
+      return new TooLarge(record.topic, bytesOf(record) + BATCH_OVERHEAD, topic?.maxBytes ?? 0);
     }
     if (error instanceof MetrobusError) return error;
     return refusal(error, record.topic) ?? new MetrobusError(asError(error).message);
