@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:http";
 import {
+  asError,
   ConfigError,
   createLogger,
   loadConfig,
@@ -77,17 +78,27 @@ async function closeServer(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
-/** For a process of its own: serves until SIGTERM or SIGINT. */
-async function main(): Promise<void> {
+/**
+ * For a process of its own: serves until SIGTERM or SIGINT; `say` is told where.
+ * @throws ConfigError when the counts are in memory, where only the process that counts sees them.
+ */
+export async function serveUntilSignal(say: (text: string) => void): Promise<void> {
+  if (loadConfig().stats === "memory") {
+    throw new ConfigError([
+      "METROBUS_STATS=memory (METROBUS_BUS=memory implies it): only the process that counts sees such counts; set METROBUS_STATS=redis here and where the stops run, or try `metrobus demo`",
+    ]);
+  }
   const web = await startWeb();
-  createLogger(loadConfig()).info(`the status page is on ${web.url}`);
+  say(`the status page is on ${web.url}`);
   await untilSignal();
   await web.close();
 }
 
-if (import.meta.main) {
-  await main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof MetrobusError ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  });
+/** As the program `metrobus` does. */
+function report(error: unknown): void {
+  const text = error instanceof MetrobusError ? `metrobus: ${error.message}` : asError(error).stack;
+  process.stderr.write(`${text}\n`);
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
 }
+
+if (import.meta.main) await serveUntilSignal((text) => createLogger(loadConfig()).info(text)).catch(report);

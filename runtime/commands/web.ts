@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { untilSignal } from "../index.ts";
 
 export function webCommand(program: Command): void {
   program
@@ -7,10 +6,7 @@ export function webCommand(program: Command): void {
     .summary("serve the status page")
     .description("Serves the status page on PORT (5000), with the counts from Redis.")
     .action(async () => {
-      const { startWeb } = await import("../../web-status/server.ts");
-      const web = await startWeb();
-      console.log(`the status page is on ${web.url}`);
-      await untilSignal();
-      await web.close();
+      const { serveUntilSignal } = await import("../../web-status/server.ts");
+      await serveUntilSignal((text) => console.log(text));
     });
 }

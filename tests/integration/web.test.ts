@@ -299,11 +299,17 @@ describe("the status page without a Redis", () => {
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     const { code, errors } = await serve({ PORT: String(port) });
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(errors.trim()).toBe(
-      `PORT=${port}: another process listens on this port already; set PORT to another port, such as PORT=${port + 1}`,
+      `metrobus: PORT=${port}: another process listens on this port already; set PORT to another port, such as PORT=${port + 1}`,
     );
     other.close();
+  });
+
+  test("counts in memory, which the page would never see, are one clear error", async () => {
+    const { code, errors } = await serve({ METROBUS_STATS: "memory" });
+    expect(code).toBe(2);
+    expect(errors).toMatch(/^metrobus: METROBUS_STATS=memory .*set METROBUS_STATS=redis.*\n$/);
   });
 
   test("the process ends by SIGTERM with code 0 while someone watches", async () => {
@@ -325,7 +331,7 @@ describe("the status page without a Redis", () => {
 /** Runs the page as a process of its own; resolves when it has ended. */
 function serve(env: Record<string, string>) {
   const child = spawn(process.execPath, ["web-status/server.ts"], {
-    env: { ...process.env, METROBUS_STATS: "memory", LOG_LEVEL: "silent", ...env },
+    env: { ...process.env, ...settings, ...env },
   });
   const ended = Promise.all([once(child, "exit"), text(child.stderr)]).then(([[code], errors]) => ({
     code: code as number,

@@ -2,7 +2,8 @@ import { createServer, type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { metrobus, start } from "../../support/program.ts";
 
-const env = { METROBUS_BUS: "memory", METROBUS_STATS: "memory" };
+/** No Redis needs to be there: the page says so itself. */
+const env = { METROBUS_STATS: "redis", REDIS_URL: "redis://127.0.0.1:1" };
 
 test("web serves the page until SIGTERM", async () => {
   const running = start([process.execPath, "runtime/cli.ts", "web"], { ...env, PORT: "0" });
@@ -21,3 +22,12 @@ test("a port in use is one clear error", async () => {
   expect(code).toBe(2);
   expect(stderr).toMatch(new RegExp(`^metrobus: PORT=${port}: .*\n$`));
 });
+
+test.for([{ METROBUS_STATS: "memory" }, { METROBUS_BUS: "memory" }])(
+  "web with %o would never see a count: it says so and names the demo",
+  async (memory) => {
+    const { code, stderr } = await metrobus(["web"], { ...memory, PORT: "0" });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^metrobus: METROBUS_STATS=memory.*METROBUS_STATS=redis.*metrobus demo.*\n$/);
+  },
+);
