@@ -1,7 +1,10 @@
 import { Kafka } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Bus } from "../../runtime/bus.ts";
+import { clientFactory } from "../../runtime/buses/kafka/client.ts";
+import { loadConfig } from "../../runtime/config.ts";
 import { MetrobusError, TooLarge, UnknownTopic } from "../../runtime/errors.ts";
+import { createLogger } from "../../runtime/logger.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
 import { eventually, everything, message, probe, settle, text, unique } from "../support/probe.ts";
 
@@ -125,6 +128,18 @@ describe.skipIf(!brokers)("sending to Kafka (skipped without Docker)", () => {
     expect(refused).toBeInstanceOf(TooLarge);
     expect(first.length + second.length).toBe(4_000);
     expect((await everything(bus, topic)).map((record) => Number(record.value))).toEqual([...Array(4_000).keys()]);
+  });
+
+  test("a connection that is gone may be let go of time and again, as kafkajs does in an outage: Node warns of nothing", async () => {
+    const config = loadConfig({ KAFKA_BROKERS: brokers! }, {});
+    const { kafka } = clientFactory(config, createLogger({ logLevel: "silent", logFormat: "json" }))();
+    const admin = kafka.admin();
+    await admin.connect();
+    for (let times = 0; times < 20; times++) {
+      await admin.disconnect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(warnings).toEqual([]);
   });
 
   test("the client sets no timers with a negative time, of which Node warns", async () => {

@@ -57,7 +57,11 @@ function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket 
 
 function track(socket: Socket, sockets: Set<Socket>): Socket {
   sockets.add(socket);
-  return socket.once("close", () => sockets.delete(socket));
+  return socket.once("close", () => {
+    sockets.delete(socket);
+    // kafkajs goes on calling it while the broker is away, and Node would keep a listener for each call.
+    socket.unref = () => socket;
+  });
 }
 
 async function end(disconnect: () => Promise<void>, sockets: Set<Socket>): Promise<void> {
