@@ -88,7 +88,7 @@ async function open(config: Config): Promise<MetroBus> {
     bus,
     stats,
     recorder,
-    send: (topic, payload, options = {}) => bus.send([outgoing(config, topic, payload, options)]),
+    send: async (topic, payload, options = {}) => bus.send([outgoing(config, topic, payload, options)]),
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),
     state: (topic) => bus.state(groupOf(config, topic), topic),
     close,

@@ -420,3 +420,15 @@ describe("a stop that is stopped", () => {
     expect(await bus.records("Error")).toEqual([]);
   });
 });
+
+describe("bus.send", () => {
+  test.each([
+    ["what JSON can't hold", undefined, [], "UnusableResult"],
+    ["a bad route", {}, ["no topic"], "RouteError"],
+    ["an unknown topic", {}, undefined, "UnknownTopic"],
+  ])("rejects for %s, and does not throw", async (_what, payload, route, name) => {
+    await using bus = await line();
+    const sent = bus.metro.send("Nowhere", payload, route ? { route } : {});
+    expect(await sent.catch((error: unknown) => (error as Error).name)).toBe(name);
+  });
+});
