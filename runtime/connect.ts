@@ -31,8 +31,11 @@ export interface MetroBus extends AsyncDisposable {
   create(topics: readonly string[]): Promise<void>;
   /** How far the stop of this topic has come, partition by partition. Throws UnknownTopic. */
   state(topic: string): Promise<readonly LaneState[]>;
-  /** Writes the last counts and disconnects. The shared connection closes with the last who asked for it. */
-  close(): Promise<void>;
+  /**
+   * Writes the last counts, trying until `deadline` (epoch ms; default: 2 s from now), and disconnects. The shared
+   * connection closes with the last who asked for it.
+   */
+  close(deadline?: number): Promise<void>;
 }
 
 /** The connection that all stops of a process share. */
@@ -52,15 +55,15 @@ export async function connect(settings?: Settings): Promise<MetroBus> {
   const mine = shared;
   mine.users++;
   let closed = false;
-  const close = async () => {
+  const close = async (deadline?: number) => {
     if (closed) return;
     closed = true;
     if (--mine.users > 0) return;
     shared = undefined;
-    await (await mine.connection).close();
+    await (await mine.connection).close(deadline);
   };
   try {
-    return { ...(await mine.connection), close, [Symbol.asyncDispose]: close };
+    return { ...(await mine.connection), close, [Symbol.asyncDispose]: () => close() };
   } catch (error) {
     if (shared === mine) shared = undefined;
     throw error;
@@ -78,8 +81,8 @@ async function open(config: Config): Promise<MetroBus> {
   const bus = await openBus(config, log);
   const stats = await openStatsStore(config, log);
   const recorder = statsRecorder(stats, { instance: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, log });
-  const close = async () => {
-    await recorder.close();
+  const close = async (deadline?: number) => {
+    await recorder.close(deadline);
     await Promise.all([bus.close(), stats.close()]);
   };
   return {
@@ -92,7 +95,7 @@ async function open(config: Config): Promise<MetroBus> {
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),
     state: (topic) => bus.state(groupOf(config, topic), topic),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }
 

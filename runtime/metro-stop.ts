@@ -2,13 +2,16 @@ import { openBooks, type Books } from "./books.ts";
 import type { Subscription } from "./bus.ts";
 import { connect, groupOf, type MetroBus } from "./connect.ts";
 import type { StopCallback } from "./context.ts";
-import { ConfigError, LaneLost, UnknownTopic } from "./errors.ts";
+import { ConfigError, LaneLost, MetrobusError, UnknownTopic } from "./errors.ts";
 import { stopHandler, type AnyStopOptions } from "./handler.ts";
 import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
 import { progressWatch } from "./progress.ts";
 import { runStop } from "./run.ts";
 import { checkStop, type StopOptions } from "./stop-options.ts";
+
+/** The last counts have what callbacks leave of SHUTDOWN_TIMEOUT, and this at least. */
+const COUNTS_MS = 500;
 
 /**
  * A microservice: a topic and a callback that gets each message's payload and returns it changed, or null to drop it.
@@ -26,7 +29,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   readonly #options: AnyStopOptions;
   readonly #failure = Promise.withResolvers<Error>();
   readonly #halt = new AbortController();
-  #hop: ReturnType<typeof hop> | undefined;
+  #idle: ReturnType<typeof hop>["idle"] | undefined;
   #subscription: Subscription | undefined;
   #metro: MetroBus | undefined;
   #books: Books | undefined;
@@ -43,8 +46,9 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     this.failed = this.#failure.promise;
   }
 
-  /** Joins the group and begins. Throws ConfigError, UnknownTopic, Unavailable. */
-  start(): Promise<this> {
+  /** Joins the group and begins. Throws ConfigError, UnknownTopic, Unavailable; once stopped, a stop does not begin again. */
+  async start(): Promise<this> {
+    this.#checkNotStopped();
     return (this.#started ??= this.#start());
   }
 
@@ -65,7 +69,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   health(): StopHealth {
     const lanes = this.#subscription?.lanes() ?? [];
     const problems = (this.#books?.unwritten() ?? []).map((why) => `a dead letter can't be written: ${why}`);
-    if (!this.#subscription) problems.push("it has not joined its group yet");
+    if (this.#stopped) problems.push("it has been stopped");
+    else if (!this.#subscription) problems.push("it has not joined its group yet");
     const stuck = this.#progress?.stuck() ?? [];
     if (stuck.length > 0)
       problems.push(
@@ -83,13 +88,30 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   }
 
   async #start(): Promise<this> {
-    await this.#options.setup?.();
-    const metro = (this.#metro = this.#options.bus ?? (await connect()));
-    const { bus, config } = metro;
-    await this.#prepareTopics(metro);
-    const log = metro.log.child({ stop: this.topic });
-    const books = (this.#books = openBooks(this.topic, metro.recorder, log));
-    this.#hop = hop({
+    try {
+      await this.#options.setup?.();
+      this.#metro = this.#options.bus ?? (await connect());
+      await this.#prepareTopics(this.#metro);
+      await this.#join(this.#metro);
+      // A stop that came meanwhile has not waited for this.
+      this.#checkNotStopped();
+      return this;
+    } catch (error) {
+      await this.#leave(Date.now());
+      throw error;
+    }
+  }
+
+  #checkNotStopped(): void {
+    if (!this.#halt.signal.aborted) return;
+    throw new MetrobusError(`stop "${this.topic}" has been stopped, and can't begin again: make a new MetroStop`);
+  }
+
+  async #join({ bus, config, recorder, log: ofProcess }: MetroBus): Promise<void> {
+    this.#checkNotStopped();
+    const log = ofProcess.child({ stop: this.topic });
+    const books = (this.#books = openBooks(this.topic, recorder, log));
+    const { onBatch, idle, busy } = hop({
       ...books,
       stop: this.topic,
       rules: config,
@@ -99,46 +121,44 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       concurrency: this.#options.concurrency ?? config.concurrency,
       failed: this.#failure.resolve,
     });
-    if (this.#halt.signal.aborted) return this;
     const group = this.#options.group ?? groupOf(config, this.topic);
     const consuming = { topic: this.topic, group, start: config.start, onGap: books.gap };
-    this.#subscription = await bus.consume(consuming, this.#hop.onBatch);
-    void this.#subscription.failed.then(this.#failure.resolve);
-    this.#progress = progressWatch({
-      lanes: this.#subscription.lanes,
-      busy: this.#hop.busy,
-      ask: () => bus.state(group, this.topic),
-    });
+    const subscription = (this.#subscription = await bus.consume(consuming, onBatch));
+    this.#idle = idle;
+    void subscription.failed.then(this.#failure.resolve);
+    this.#progress = progressWatch({ lanes: subscription.lanes, busy, ask: () => bus.state(group, this.topic) });
     this.#watch = setInterval(this.#progress.look, 1_000).unref();
     log.info({ group, bus: bus.name }, "the stop has begun");
-    return this;
   }
 
   async #prepareTopics({ bus, config }: MetroBus): Promise<void> {
-    // Topics of the memory bus are gone with the process, so somebody in the process has to create them.
-    if (config.createTopics || bus.name === "memory") {
-      const topics = [this.topic, ...(this.#options.creates ?? [])].map((topic) => ({ topic }));
-      await bus.create([...topics, { topic: config.deadLetterTopic, keepForever: true }]);
-    } else if (!(await bus.knows(config.deadLetterTopic))) throw new UnknownTopic(config.deadLetterTopic);
     if (this.topic === config.deadLetterTopic) {
       throw new ConfigError([
         `a stop can't read "${this.topic}", the dead-letter topic: what fails there would come back to it`,
       ]);
     }
+    // Topics of the memory bus are gone with the process, so somebody in the process has to create them.
+    if (config.createTopics || bus.name === "memory") {
+      const topics = [this.topic, ...(this.#options.creates ?? [])].map((topic) => ({ topic }));
+      await bus.create([...topics, { topic: config.deadLetterTopic, keepForever: true }]);
+    } else if (!(await bus.knows(config.deadLetterTopic))) throw new UnknownTopic(config.deadLetterTopic);
   }
 
   async #stop(): Promise<void> {
     this.#halt.abort(new LaneLost(this.topic, "the stop is ending"));
-    // A start that still waits for its broker is not waited for.
-    if (!this.#subscription) return void this.#started?.then(() => this.#leave(0)).catch(() => this.#leave(0));
-    await this.#leave(this.#metro!.config.shutdownTimeoutMs);
+    // A start that still waits for its broker is not waited for: it leaves by itself.
+    if (this.#subscription) await this.#leave(Date.now() + this.#metro!.config.shutdownTimeoutMs);
   }
 
-  async #leave(withinMs: number): Promise<void> {
+  /** What is under way has until `deadline` (epoch ms). */
+  async #leave(deadline: number): Promise<void> {
     clearInterval(this.#watch);
-    await this.#subscription?.stop(Date.now() + withinMs, this.#hop?.idle());
-    await this.#metro?.recorder.flush();
-    if (!this.#options.bus) await this.#metro?.close();
-    this.#metro?.log.info({ stop: this.topic }, "the stop has ended");
+    const subscription = this.#subscription;
+    await subscription?.stop(deadline, this.#idle?.());
+    this.#subscription = undefined;
+    const counted = Math.max(deadline, Date.now() + COUNTS_MS);
+    if (this.#options.bus) await this.#metro?.recorder.flush(counted);
+    else await this.#metro?.close(counted);
+    if (subscription) this.#metro?.log.info({ stop: this.topic }, "the stop has ended");
   }
 }

@@ -10,8 +10,8 @@ export interface StatsRecorder {
   times(stop: string, workedMs: number, waitedMs: number): void;
   /** Records that retention removed before they were read. */
   gap(stop: string, records: number): void;
-  /** Writes all that is counted now. Resolves when that was tried; never rejects. */
-  flush(): Promise<void>;
+  /** Writes all that is counted now. Resolves when that was tried, or at `deadline` (epoch ms; default: none); never rejects. */
+  flush(deadline?: number): Promise<void>;
   /** Writes what is left, trying again until `deadline` (epoch ms; default: 2 s from now), and says what was lost if it can't. */
   close(deadline?: number): Promise<void>;
 }
@@ -112,14 +112,21 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
     count: (stop, outcome, detail, messages = 1) => of(stop).count(outcome, detail, messages, now()),
     times: (stop, workedMs, waitedMs) => of(stop).times(workedMs, waitedMs),
     gap: (stop, records) => of(stop).gap(records),
-    flush,
+    flush: (deadline) => (deadline === undefined ? flush() : until(deadline, flush())),
     async close(deadline = Date.now() + CLOSE_WITHIN_MS) {
-      const late = Promise.withResolvers<void>();
-      const alarm = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
-      await Promise.race([untilWritten(() => Date.now() >= deadline), late.promise]);
-      clearTimeout(alarm);
+      await until(
+        deadline,
+        untilWritten(() => Date.now() >= deadline),
+      );
       clearTimeout(timer);
       if (dirty || unwritten) log.warn("the last counts could not be written and are lost: the stats store is down");
     },
   };
+}
+
+async function until(deadline: number, done: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const alarm = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
+  await Promise.race([done, late.promise]);
+  clearTimeout(alarm);
 }

@@ -1,8 +1,9 @@
 import { type } from "arktype";
-import { routed, type StopContext } from "metrobus";
+import { MetroStop, routed, type StopContext } from "metrobus";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { statsRecorder } from "../../runtime/stats-recorder.ts";
 import { json, letterHeaders, line } from "../support/line.ts";
 import { eventually } from "../support/probe.ts";
 
@@ -418,6 +419,40 @@ describe("a stop that is stopped", () => {
     await bus.stop("A", () => 1);
     await eventually(async () => (await bus.counts("A"))["arrived"]?.[""] === 1);
     expect(await bus.records("Error")).toEqual([]);
+  });
+
+  test("ends at SHUTDOWN_TIMEOUT though the store of its counts hangs", async () => {
+    await using bus = await line({ SHUTDOWN_TIMEOUT: "10ms" });
+    const hung = { ...bus.metro.stats, write: () => new Promise<never>(() => undefined) };
+    const recorder = statsRecorder(hung, { instance: "me", log: bus.metro.log });
+    const stop = await bus.stop("A", () => new Promise<never>(() => undefined), { bus: { ...bus.metro, recorder } });
+    recorder.count("A", "arrived", "");
+    await bus.metro.send("A", 1, { route: [] });
+    await stop.stop();
+  });
+
+  test("is not ready, and can't begin again", async () => {
+    await using bus = await line();
+    const stop = await bus.stop("A", () => null);
+    expect(stop.health().ready).toBe(true);
+    const stopped = stop.stop();
+    expect(stop.health()).toMatchObject({ ready: false, problems: ["it has been stopped"] });
+    await expect(stop.start()).rejects.toThrow(/"A" has been stopped.*new MetroStop/);
+    await stopped;
+    await expect(stop.start()).rejects.toThrow(/"A" has been stopped.*new MetroStop/);
+    expect(stop.health().ready).toBe(false);
+  });
+
+  test("while it starts does not begin, and says so", async () => {
+    await using bus = await line();
+    const loaded = Promise.withResolvers<void>();
+    const stop = new MetroStop("A", () => null, { bus: bus.metro, setup: () => loaded.promise });
+    const started = stop.start();
+    await stop.stop();
+    loaded.resolve();
+    await expect(started).rejects.toThrow(/"A" has been stopped/);
+    await bus.metro.send("A", 1, { route: [] });
+    expect((await bus.metro.state("A")).map(({ position }) => position)).toEqual([0n]);
   });
 });
 

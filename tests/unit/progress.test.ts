@@ -68,7 +68,10 @@ test.each([
 test("a bus that does not answer at all is asked once, and nothing is found meanwhile", async () => {
   const look = watch();
   let asked = 0;
-  answer = () => (asked++, new Promise(() => undefined));
+  answer = () => {
+    asked++;
+    return new Promise(() => undefined);
+  };
   for (; seconds < 200; seconds++) void look.look();
   expect(asked).toBe(1);
   expect(look.stuck()).toEqual([]);
