@@ -117,12 +117,8 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
   }
 
   function gap(lane: Lane, position: number, resumedAt: number): void {
-    const lost = Math.max(0, resumedAt - position);
-    log.error(
-      { topic, partition: lane.partition, position, resumedAt, lost },
-      "records are gone before they were read: the topic's retention is too short, or the stop was away for too long",
-    );
-    options.onGap?.({ lane: String(lane.partition), lost: BigInt(lost), resumedAt: String(resumedAt) });
+    const lost = BigInt(Math.max(0, resumedAt - position));
+    options.onGap?.({ lane: String(lane.partition), lost, resumedAt: String(resumedAt) });
   }
 
   /** What the group's lanes and their ends are, for those that ask. */
