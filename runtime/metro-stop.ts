@@ -157,8 +157,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     await subscription?.stop(deadline, this.#idle?.());
     this.#subscription = undefined;
     const counted = Math.max(deadline, Date.now() + COUNTS_MS);
-    if (this.#options.bus) await this.#metro?.recorder.flush(counted);
-    else await this.#metro?.close(counted);
+    await this.#metro?.recorder.flush(counted);
+    if (!this.#options.bus) await this.#metro?.close(counted);
     if (subscription) this.#metro?.log.info({ stop: this.topic }, "the stop has ended");
   }
 }
