@@ -76,6 +76,8 @@ export interface LaneState {
 export interface Subscription {
   /** The lanes that are ours now, as last known; asks nobody. */
   lanes(): readonly LaneState[];
+  /** What keeps it from consuming, and what to do about it; null: nothing. It goes on by itself when that is over. */
+  problem?(): string | null;
   /** Resolves, with the reason, when this subscription can't go on by itself. Never rejects; pending while all is well. */
   readonly failed: Promise<Error>;
   /**

@@ -1,6 +1,9 @@
 import { Kafka, type Admin } from "kafkajs";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Bus } from "../../runtime/bus.ts";
+import { kafkaBus } from "../../runtime/buses/kafka/index.ts";
+import { loadConfig } from "../../runtime/config.ts";
 import { ConfigError } from "../../runtime/errors.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
 import { eventually, message, probe, settleAll, text, unique } from "../support/probe.ts";
@@ -147,6 +150,28 @@ describe.skipIf(!brokers)("consuming from Kafka (skipped without Docker)", () =>
     await eventually(() => records.filter(({ lane }) => lane === "1").length === 135);
     gate.resolve();
     await eventually(() => records.length === 270);
+  });
+
+  test("a topic that is deleted is told of, once, until it is there again; then all goes on by itself", async () => {
+    const entries: { level: number; msg: string }[] = [];
+    const log = pino({ level: "debug" }, { write: (line) => entries.push(JSON.parse(line) as (typeof entries)[0]) });
+    const other = await kafkaBus(loadConfig({ KAFKA_BROKERS: brokers! }, {}), log);
+    const topic = await topicOf(2);
+    const { subscription, records } = await probe(other, { topic, group: unique("group"), start: "earliest" });
+    await bus.send([message(topic, null, "before")]);
+    await eventually(() => records.length === 1);
+    expect(subscription.problem?.()).toBeNull();
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(() => subscription.problem?.()?.includes(topic) === true);
+    expect(subscription.problem?.()).toContain("create it again");
+    await eventually(() => entries.filter(({ msg }) => msg.includes("is replaced")).length > 3);
+    await bus.create([{ topic, partitions: 2 }]);
+    await bus.send([message(topic, null, "after")]);
+    await eventually(() => records.length === 2 && subscription.problem?.() === null);
+    expect(records.map(text)).toEqual(["before", "after"]);
+    await other.close();
+    expect(entries.filter(({ level, msg }) => level >= 40 && msg.includes("is gone"))).toHaveLength(1);
+    expect(entries.filter(({ level, msg }) => level >= 40 && msg.includes("is replaced"))).toHaveLength(1);
   });
 
   test("a session time-out that the broker does not allow is a wrong setting, said at once", async () => {

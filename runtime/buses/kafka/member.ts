@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../../errors.ts";
 import type { Client, NewClient } from "./client.ts";
-import { rootOf, permanent } from "./failures.ts";
+import { isUnknownTopic, permanent, rootOf } from "./failures.ts";
 
 export interface MemberEvents {
   /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
@@ -49,6 +49,8 @@ export function createMember(
   let memberId = "";
   let silentTicks = 0;
   let hopeless = 0;
+  /** How often in a row the topic was not there, which the subscription tells of. */
+  let absent = 0;
   let left = false;
 
   async function start(): Promise<void> {
@@ -83,7 +85,7 @@ export function createMember(
   /** Nothing may be thrown here: kafkajs would end the consumer for good. */
   function fetched(payload: EachBatchPayload): void {
     commit = payload.commitOffsetsIfNecessary;
-    hopeless = 0;
+    hopeless = absent = 0;
     try {
       events.fetched(payload);
     } catch (error) {
@@ -100,8 +102,9 @@ export function createMember(
     const fault = permanent(why);
     if (fault) return events.failed(fault);
     if (retriable === false && ++hopeless >= HOPELESS) return events.failed(why as Error);
-    log.warn({ group, topic, error: message }, "the consumer has failed and is replaced");
-    await sleep(500 * (1 + hopeless));
+    absent = isUnknownTopic(why) ? absent + 1 : 0;
+    log[absent > 1 ? "debug" : "warn"]({ group, topic, error: message }, "the consumer has failed and is replaced");
+    await sleep(absent > 5 ? TICK_MS : 500 * (1 + hopeless));
     if (!left) begin();
   }
 

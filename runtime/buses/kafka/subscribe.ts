@@ -6,6 +6,7 @@ import { createAssignment } from "./assignment.ts";
 import type { NewClient } from "./client.ts";
 import { commitQueue } from "./commits.ts";
 import type { Lane, LaneHolder } from "./lane.ts";
+import { isUnknownTopic } from "./failures.ts";
 import { createMember, TICK_MS } from "./member.ts";
 import type { Sender } from "./sender.ts";
 
@@ -39,6 +40,7 @@ export async function subscribe({
   const busy = new Set<Lane>();
   let open = true;
   let ended: Promise<void> | undefined;
+  let problem: string | null = null;
 
   const holder: LaneHolder = {
     onBatch,
@@ -81,8 +83,19 @@ export async function subscribe({
   );
   const ticking = setInterval(() => {
     member.tick();
-    void assignment.refresh().catch(() => undefined);
+    void assignment.refresh().then(
+      () => topicGone(false),
+      (error: unknown) => isUnknownTopic(error) && topicGone(true),
+    );
   }, TICK_MS).unref();
+
+  function topicGone(isGone: boolean): void {
+    if (isGone === (problem !== null)) return;
+    const { topic } = options;
+    problem = isGone ? `topic "${topic}" is gone: create it again, and the stop goes on by itself` : null;
+    if (problem) log.error({ topic }, problem);
+    else log.info({ topic }, "the topic is there again");
+  }
 
   function fail(error: Error): void {
     open = false;
@@ -105,6 +118,7 @@ export async function subscribe({
   }
   return {
     lanes: () => [...assignment.lanes.values()].filter(({ done }) => done >= 0).map((lane) => lane.state()),
+    problem: () => problem,
     failed: failed.promise,
     async stop(deadline, work) {
       open = false;
