@@ -109,14 +109,15 @@ function outgoing(config: Config, topic: string, payload: unknown, { key, route,
   return {
     topic,
     key: key === undefined ? null : Buffer.from(key),
-    value: route ? routedValue(config, [topic, ...route], json) : Buffer.from(json),
+    value: route ? routedValue(config, topic, route, json) : Buffer.from(json),
     headers: Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)] as const),
   };
 }
 
-function routedValue(config: Config, travel: readonly string[], payloadJson: string): Buffer {
+function routedValue(config: Config, topic: string, route: readonly string[], payloadJson: string): Buffer {
+  const travel: unknown = Array.isArray(route) ? [topic, ...route] : route;
   checkRoute(travel, 0, config);
   const stack = reversed(travel);
-  const header = advance(newHeader(randomUUID(), Date.now(), stack), stack, travel[0]!);
+  const header = advance(newHeader(randomUUID(), Date.now(), stack), stack, topic);
   return writeEnvelope(header, { field: config.envelope, rest: {} }, payloadJson);
 }

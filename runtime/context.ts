@@ -81,8 +81,11 @@ export interface StopContext {
   fork(payload: NonNullable<unknown>, route?: readonly string[]): void;
 }
 
-/** What a callback may return: the payload to forward (anything but null and undefined), or null to drop the message. */
-export type StopResult = NonNullable<unknown> | null;
+/**
+ * What a callback may return: the payload to forward (anything that JSON can hold but null), or null to drop the message.
+ * Nothing with a `then`: a promise of nothing would pass for an object.
+ */
+export type StopResult = (object & { readonly then?: never }) | string | number | boolean | null;
 
 /** A stop's callback, sync or async. It throws to fail: the message is tried again, and then a dead letter. */
 export type StopCallback<In = never> = (payload: In, context: StopContext) => Maybe<StopResult>;
