@@ -1,8 +1,10 @@
 import { loadConfig, MetroStop, type StopContext } from "metrobus";
 import { elastic, type IndexDocument } from "./elastic.ts";
+import { linePrinter } from "./print-lines.ts";
 
 export interface LogTarget {
-  print(line: string): void;
+  /** A promise is awaited: the message is logged when it resolves. */
+  print(line: string): unknown;
   index?: IndexDocument;
 }
 
@@ -15,18 +17,19 @@ export const log = (target: LogTarget) => async (message: unknown, context: Stop
   // The day it boarded is the same on a redelivery: the message takes its own place, even after midnight.
   const at = context.header?.boarded ?? logged.metrobus_inserted_timestamp;
   await target.index?.({ id: context.id, at, body: logged }, context.signal);
-  target.print(JSON.stringify(logged));
+  await target.print(JSON.stringify(logged));
   return logged;
 };
 
 const fields = (message: unknown): object =>
   typeof message === "object" && message !== null && !Array.isArray(message) ? message : { payload: message };
 
-const target: LogTarget = { print: (line) => process.stdout.write(`${line}\n`) };
+const target: LogTarget = { print: () => {} };
 
 export const stop = new MetroStop("Log", log(target), {
   concurrency: 500, // fills the index's batches
   setup: async () => {
+    target.print = linePrinter(process.stdout);
     const { elastic: url } = loadConfig();
     if (url) target.index = elastic(url);
   },
