@@ -75,8 +75,21 @@ async function sendBatch(url: string, batch: readonly Waiting[]): Promise<void> 
 async function bulk(url: string, body: string): Promise<BulkItem[]> {
   const answer = await post(`${url}/_bulk`, body);
   if (!answer.ok) throw refused(answer.status, `${url}/_bulk answered ${answer.status}: ${answer.text}`);
-  const { items } = JSON.parse(answer.text) as { items: { index: BulkItem }[] };
-  return items.map((item) => item.index);
+  const items = itemsOf(answer.text);
+  if (items) return items;
+  throw new Unavailable(
+    `${url}/_bulk answered what is no bulk answer: ${answer.text.slice(0, 200)}: is it OpenSearch or Elasticsearch?`,
+  );
+}
+
+/** Null: the text is no bulk answer, as of a proxy or another program. */
+function itemsOf(text: string): BulkItem[] | null {
+  try {
+    const { items } = JSON.parse(text) as { items: { index: BulkItem }[] };
+    return items.map((item) => item.index);
+  } catch {
+    return null;
+  }
 }
 
 async function post(url: string, body: string): Promise<{ ok: boolean; status: number; text: string }> {

@@ -19,7 +19,8 @@ async function searchServer(answer: (lines: string[]) => { status: number; body:
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const result = answer(Buffer.concat(chunks).toString().trimEnd().split("\n"));
-      if (result) response.writeHead(result.status).end(JSON.stringify(result.body));
+      const { status, body } = result ?? {};
+      if (status) response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
     });
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server!.once("listening", resolve));
@@ -67,6 +68,18 @@ test.for([
   const url = await searchServer(() => ({ status, body: {} }));
   await expect(elastic(url)(document("a"), never)).rejects.toMatchObject({ retryable });
 });
+
+test.for(["<html>Welcome to nginx</html>", {}, null, { items: 3 }, { items: [null] }, "x".repeat(1_000)])(
+  "an answer of 200 that is no bulk answer, %j, may be tried again, and is quoted",
+  async (body) => {
+    const url = await searchServer(() => ({ status: 200, body }));
+    const quoted = (typeof body === "string" ? body : JSON.stringify(body)).slice(0, 200);
+    await expect(elastic(url)(document("a"), never)).rejects.toMatchObject({
+      retryable: true,
+      message: `${url}/_bulk answered what is no bulk answer: ${quoted}: is it OpenSearch or Elasticsearch?`,
+    });
+  },
+);
 
 test("a server that is down is a failure that may be tried again, and says where it should be", async () => {
   const url = await searchServer(() => null);
