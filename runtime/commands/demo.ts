@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { untilSignal } from "../index.ts";
 import { positiveNumber, wholeNumber } from "./numbers.ts";
 import { statusLine } from "./status-line.ts";
+import { endWithStdout } from "./stdout.ts";
 
 interface DemoFlags {
   count: number;
@@ -22,6 +23,7 @@ export function demoCommand(program: Command): void {
     .option("--exit", "end when every message has found its end")
     .option("--verbose", "print each logged message, and when stops begin and end")
     .action(async ({ count, rate, exit = false, verbose = false }: DemoFlags) => {
+      endWithStdout();
       const { demo } = await import("../../demo.ts");
       const { addsUp, report } = await import("../../demo-tally.ts");
       const status = statusLine(process.stdout);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { loadConfig } from "../config.ts";
 import { wholeNumber } from "./numbers.ts";
 import { statusLine } from "./status-line.ts";
+import { endWithStdout } from "./stdout.ts";
 
 export function genCommand(program: Command): void {
   program
@@ -13,6 +14,7 @@ export function genCommand(program: Command): void {
     .option("--missing", "leave files that are there already as they are")
     .option("--seed <n>", "the same seed gives the same files", wholeNumber, 1)
     .action(async ({ missing, seed }: { missing?: boolean; seed: number }) => {
+      endWithStdout();
       const { generate } = await import("../../data-gen/generate.ts");
       const status = statusLine(process.stderr);
       const written = await generate({

@@ -4,6 +4,7 @@ import { ConfigError } from "../errors.ts";
 import { connect, untilSignal } from "../index.ts";
 import { positiveNumber, wholeNumber } from "./numbers.ts";
 import { statusLine } from "./status-line.ts";
+import { endWithStdout } from "./stdout.ts";
 
 interface PushFlags {
   count: number;
@@ -22,6 +23,7 @@ export function pushCommand(program: Command): void {
     .option("--seed <n>", "the same seed gives the same messages", wholeNumber, 1)
     .option("--run <id>", "sent with each message in the record header `run` (default: a random one)")
     .action(async (flags: PushFlags) => {
+      endWithStdout();
       const { push } = await import("../../data-gen/pusher.ts");
       const ending = new AbortController();
       void untilSignal().then(() => ending.abort());

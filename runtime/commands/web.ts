@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { endWithStdout } from "./stdout.ts";
 
 export function webCommand(program: Command): void {
   program
@@ -6,6 +7,7 @@ export function webCommand(program: Command): void {
     .summary("serve the status page")
     .description("Serves the status page on PORT (5000), with the counts from Redis.")
     .action(async () => {
+      endWithStdout();
       const { serveUntilSignal } = await import("../../web-status/server.ts");
       await serveUntilSignal((text) => console.log(text));
     });

@@ -133,6 +133,27 @@ test("--verbose prints each logged message", async () => {
   expect(JSON.parse(printed[0]!)).toMatchObject({ whitelist: true, metrobus_inserted_timestamp: expect.any(Number) });
 });
 
+test.for([[], ["--verbose"]])(
+  "demo %j ends by itself, drained and quietly, when the reader of its stdout has gone",
+  async (flags) => {
+    running = start([process.execPath, "runtime/cli.ts", "demo", "--rate", "500", ...flags], {
+      ...env(),
+      LOG_LEVEL: "warn",
+    });
+    await running.printed(/The page is on/);
+    running.process.stdout!.destroy();
+    const { code, stderr } = await running.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  },
+);
+
+test("where stdout is full the demo ends with one line that says so", async () => {
+  const shell = `exec "${process.execPath}" runtime/cli.ts demo >/dev/full`;
+  const { code, stderr } = await start(["sh", "-c", shell], env()).ended;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^metrobus: stdout can't be written \(ENOSPC.*\n$/);
+});
+
 test("a port in use is one clear error", async () => {
   const other = createServer().listen(0);
   await new Promise((resolve) => other.once("listening", resolve));
