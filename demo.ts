@@ -8,7 +8,7 @@ import { line, tally, type Tally } from "./demo-tally.ts";
 import { accountBook } from "./stops/accounts.ts";
 import { contactPoint } from "./stops/contact-point.ts";
 import { elastic } from "./stops/elastic.ts";
-import { log } from "./stops/log.ts";
+import { log, logOptions } from "./stops/log.ts";
 import { readList, whitelist } from "./stops/whitelist.ts";
 import { startWeb } from "./web-status/server.ts";
 
@@ -76,7 +76,7 @@ async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Prom
     new MetroStop("Source", busdriver, { bus, input: "raw", creates: topics }),
     new MetroStop("AddEmail", contactPoint(accounts), { bus }),
     new MetroStop("WhiteList", whitelist(list), { bus }),
-    new MetroStop("Log", log(target), { bus, concurrency: 500 }),
+    new MetroStop("Log", log(target), { bus, ...logOptions }),
   ];
   const unread = topics.filter((topic) => !stops.some((stop) => stop.topic === topic));
   if (unread.length > 0) {

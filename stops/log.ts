@@ -26,8 +26,11 @@ const fields = (message: unknown): object =>
 
 const target: LogTarget = { print: () => {} };
 
+/** Many at once fill the index's batches; the retries wait for an index that is away for half a minute. */
+export const logOptions = { concurrency: 500, retries: { attempts: 10, baseMs: 500, capMs: 10_000 } };
+
 export const stop = new MetroStop("Log", log(target), {
-  concurrency: 500, // fills the index's batches
+  ...logOptions,
   setup: async () => {
     target.print = linePrinter(process.stdout);
     const { elastic: url } = loadConfig();

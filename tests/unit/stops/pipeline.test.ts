@@ -1,7 +1,8 @@
+import { Unavailable } from "metrobus";
 import { expect, test } from "vitest";
 import { busdriver } from "../../../busdriver/busdriver.ts";
 import { contactPoint } from "../../../stops/contact-point.ts";
-import { log } from "../../../stops/log.ts";
+import { log, logOptions } from "../../../stops/log.ts";
 import { whitelist } from "../../../stops/whitelist.ts";
 import { letterHeaders, line, type Line } from "../../support/line.ts";
 
@@ -103,4 +104,18 @@ test.for(["text", [1, 2], 7, false])("a payload without fields, %j, is printed a
   await demo.metro.send("Log", payload, { route: [] });
   await expect.poll(() => printed).toEqual([{ payload, metrobus_inserted_timestamp: expect.any(Number) }]);
   expect(indexed).toEqual(printed);
+});
+
+test("a message whose index is away for a few attempts is logged once it is back", async () => {
+  await using demo = await line();
+  const printed: string[] = [];
+  let down = 5;
+  const index = async () => {
+    if (down-- > 0) throw new Unavailable("the index is away");
+  };
+  const target = { print: (text: string) => printed.push(text), index };
+  await demo.stop("Log", log(target), { ...logOptions, retries: { ...logOptions.retries, baseMs: 1 } });
+  await demo.metro.send("Log", { x: 1 }, { route: [] });
+  await expect.poll(() => demo.counts("Log")).toEqual({ arrived: { "": 1 } });
+  expect(printed).toHaveLength(1);
 });
