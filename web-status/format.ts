@@ -1,6 +1,12 @@
 /** Numbers, durations and ages as people read them. */
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat("en", {
+  notation: "compact",
+  minimumFractionDigits: 3,
+  maximumFractionDigits: 3,
+  roundingMode: "trunc",
+});
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -11,8 +17,20 @@ export function count(number: number): string {
   return whole.format(number);
 }
 
-/** Messages per second: `0`, `0.4`, `12.5`, `1,234`. */
+/** A count where there is little room: at most 13 characters, such as `9,999,999,999`, `10.000B` and `1.234T`. */
+export interface Figure {
+  readonly text: string;
+  /** The count in full where `text` is short for it. */
+  readonly exact?: string;
+}
+
+export function figure(number: number): Figure {
+  return number < 1e10 ? { text: count(number) } : { text: short.format(number), exact: count(number) };
+}
+
+/** Messages per second: `0`, `0.4`, `12.5`, `1,234`, `1.234M`. */
 export function rate(perSecond: number): string {
+  if (perSecond >= 1e6) return short.format(perSecond);
   return perSecond >= 100 || Number.isInteger(perSecond) ? count(perSecond) : perSecond.toFixed(1);
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { quantile, type Buckets, type OutcomeKind, type Snapshot, type StopSnapshot } from "metrobus";
-import { age, clock, count, duration, rate, share } from "./format.ts";
+import { age, clock, count, duration, figure, rate, share } from "./format.ts";
 import type { Latest } from "./latest.ts";
 import { travelOrder } from "./travel-order.ts";
 
@@ -92,8 +92,8 @@ export function present({ snapshot, fault }: Latest, now = Date.now()) {
     hits: snapshot?.hits === 1 ? "once" : `${count(snapshot?.hits ?? 0)} times`,
     totals: {
       rate: stale ? "–" : rate(all.rate),
-      processed: count(all.processed),
-      outcomes: KINDS.map((kind) => ({ kind, label: LABELS[kind], count: count(all[kind]) })),
+      processed: figure(all.processed),
+      outcomes: KINDS.map((kind) => ({ kind, label: LABELS[kind], count: figure(all[kind]) })),
     },
     stops: stops.map((stop, index) => presentStop(stop, stops[index - 1], stale, now)),
   };
@@ -107,7 +107,7 @@ function presentStop(stop: StopView, before: StopView | undefined, stale: boolea
     name: stop.stop,
     linked: before !== undefined && nextStops(before).includes(stop.stop),
     running: !stale && stop.rate > 0,
-    processed: count(stop.processed),
+    processed: figure(stop.processed),
     rate: stale ? "–" : rate(stop.rate),
     seen: stop.lastSeen === 0 ? "–" : age(stop.lastSeen, now),
     worked: mapValues(quantiles(stop.worked), duration),
@@ -121,11 +121,11 @@ function presentStop(stop: StopView, before: StopView | undefined, stale: boolea
 function presentOutcome(stop: StopView, kind: Kind) {
   const details = stop.counts
     .filter(({ outcome, detail, count: times }) => outcome === kind && detail !== "" && times > 0)
-    .map(({ detail, count: times }) => ({ text: detail, count: count(times) }));
+    .map(({ detail, count: times }) => ({ text: detail, count: figure(times) }));
   return {
     kind,
     label: LABELS[kind],
-    count: count(stop[kind]),
+    count: figure(stop[kind]),
     share: share(stop[kind], stop.processed),
     none: stop[kind] === 0,
     details: details.slice(0, IN_VIEW),

@@ -48,6 +48,32 @@ async function writeHostile(stats: StatsStore): Promise<void> {
     await write(stats, name, counts);
 }
 
+/** Long names and reasons of words, and the longest numbers that are shown in full. */
+async function writeCrowd(stats: StatsStore): Promise<void> {
+  const reason = "no account with the number that the message names ".repeat(6).slice(0, 256);
+  for (let n = 1; n <= 60; n++) {
+    const counts = (["dropped", "dead", "forwarded"] as const).map((outcome) => ({
+      outcome,
+      detail: outcome === "forwarded" ? `Stop-${n + 1}` : reason,
+      count: 3_333_333_333,
+    }));
+    await write(stats, n === 3 ? "long.topic-name_".repeat(16).slice(0, 249) : `Stop-${n}`, counts, 9_999_999_999);
+  }
+}
+
+/** Numbers that are broken in two or reach beyond their card. */
+const MISPLACED = `[...document.querySelectorAll("dd, .count, .times")]
+  .filter((element) => {
+    const card = element.closest(".totals div, .stop")?.getBoundingClientRect();
+    const text = document.createRange();
+    text.selectNodeContents(element);
+    const number = document.createRange();
+    number.selectNode(element.firstChild);
+    const lines = new Set([...number.getClientRects()].map(({ top }) => top));
+    return card && (lines.size > 1 || text.getBoundingClientRect().right > card.right);
+  })
+  .map((element) => element.textContent)`;
+
 describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_PATH)", () => {
   let stats: StatsStore;
   let web: Web;
@@ -81,6 +107,7 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
     demo: writeDemo,
     empty: async () => undefined,
     hostile: writeHostile,
+    crowd: writeCrowd,
     down: async (store: StatsStore) => {
       store.read = () => Promise.reject(new Error("down"));
     },
@@ -97,6 +124,7 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
       for (const summary of await page.locator("summary").all()) await summary.click();
       expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+      expect(await page.evaluate(MISPLACED)).toEqual([]);
       await page.screenshot({ path: `test-results/page-${state}-${width}-${theme}.png`, fullPage: true });
     });
   });

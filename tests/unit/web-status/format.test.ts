@@ -1,12 +1,20 @@
 import { expect, test } from "vitest";
-import { age, count, duration, rate, share } from "../../../web-status/format.ts";
+import { age, count, duration, figure, rate, share } from "../../../web-status/format.ts";
 
 test("counts have separators", () => {
   expect([0, 999, 1_000, 1_234_567_890].map(count)).toEqual(["0", "999", "1,000", "1,234,567,890"]);
 });
 
+test("a count that needs much room is short, and there in full", () => {
+  expect(figure(9_999_999_999)).toEqual({ text: "9,999,999,999" });
+  expect(figure(10_000_000_000)).toEqual({ text: "10.000B", exact: "10,000,000,000" });
+  expect(figure(999_999_999_999)).toEqual({ text: "999.999B", exact: "999,999,999,999" });
+  expect(figure(1_234_567_890_124)).toEqual({ text: "1.234T", exact: "1,234,567,890,124" });
+  expect(figure(Number.MAX_SAFE_INTEGER).text).toBe("9007.199T");
+});
+
 test("rates have a decimal only where it says something", () => {
-  expect([0, 0.4, 12.5, 99.96, 1_234.4].map(rate)).toEqual(["0", "0.4", "12.5", "100.0", "1,234"]);
+  expect([0, 0.4, 12.5, 99.96, 1_234.4, 1_234_567].map(rate)).toEqual(["0", "0.4", "12.5", "100.0", "1,234", "1.234M"]);
 });
 
 test("only nothing is 0 % and only all is 100 %", () => {
