@@ -129,6 +129,16 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
     });
   });
 
+  test("the longest numbers fit at every width", async () => {
+    await write(stats, "Log", [{ outcome: "arrived", detail: "", count: 9_999_999_999 }]);
+    const page = await openPage();
+    for (const width of [320, 576, 577, 959, 960, 1151, 1152, 1920]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect([width, await page.evaluate(MISPLACED)]).toEqual([width, []]);
+      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+    }
+  });
+
   test("numbers change by themselves, and what the reader has unfolded, focused and marked stays", async () => {
     await writeDemo(stats);
     await writeHostile(stats);
