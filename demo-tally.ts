@@ -61,7 +61,7 @@ export function report(end: Tally): string {
     found === end.pushed ? "every message is accounted for" : `${end.pushed} were pushed: please report this bug`;
   const dead = end.dead.length > 0 ? end.dead : [{ count: 0 }];
   return [
-    `What became of ${end.pushed} messages, forwarded ${end.forwarded} times from stop to stop:`,
+    `What became of ${counted(end.pushed, "message")}, forwarded ${counted(end.forwarded, "time")} from stop to stop:`,
     ...end.dropped.map((drops) => row("dropped", drops)),
     row("logged", { count: end.logged }),
     ...dead.map((letters) => row("dead", letters)),
@@ -73,5 +73,8 @@ export function report(end: Tally): string {
 function row(what: string, { count, stop, reason }: Partial<End>, why = stop ? `at ${stop}: ${reason}` : ""): string {
   return `  ${what.padEnd(10)} ${String(count).padStart(7)}  ${why}`.trimEnd();
 }
+
+/** `1 message`, `2 messages`. */
+export const counted = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? "" : "s"}`;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -60,5 +60,8 @@ export async function push(bus: Pick<MetroBus, "send">, options: PushOptions = {
   return sent;
 }
 
+/** What timers take; they end at once when they are given more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 const pause = (ms: number, signal?: AbortSignal) =>
-  ms > 0 ? sleep(ms, undefined, signal && { signal }).catch(() => {}) : undefined;
+  ms > 0 ? sleep(Math.min(ms, LONGEST_MS), undefined, signal && { signal }).catch(() => {}) : undefined;

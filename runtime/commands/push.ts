@@ -39,6 +39,8 @@ export function pushCommand(program: Command): void {
         signal: ending.signal,
         onProgress: (count) => status.show(`run ${run}: pushed ${count} of ${flags.count}`),
       }).finally(() => status.end());
-      console.log(`run ${run}: ${sent} messages pushed${sent < flags.count ? `, stopped before ${flags.count}` : ""}`);
+      console.log(
+        `run ${run}: ${sent} ${sent === 1 ? "message" : "messages"} pushed${sent < flags.count ? `, stopped before ${flags.count}` : ""}`,
+      );
     });
 }

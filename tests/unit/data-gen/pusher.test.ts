@@ -62,3 +62,14 @@ test("a bus that refuses is the pusher's error", async () => {
   await bus.close();
   await expect(push(bus, { count: 10, rate: 0 })).rejects.toThrow();
 });
+
+test("between messages that are years apart it sleeps, until the signal aborts", async () => {
+  const ending = new AbortController();
+  let looks = 0;
+  const pushing = push(bus, { rate: 1e-300, signal: ending.signal, onProgress: () => looks++ });
+  await expect.poll(() => looks).toBe(1);
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  ending.abort();
+  expect(await pushing).toBe(1);
+  expect(looks).toBe(1);
+});
