@@ -4,7 +4,7 @@ import { busdriver } from "./busdriver/busdriver.ts";
 import { topics } from "./busdriver/routes.ts";
 import { generate } from "./data-gen/generate.ts";
 import { push } from "./data-gen/pusher.ts";
-import { line, tally, type Tally } from "./demo-tally.ts";
+import { counted, line, tally, type Tally } from "./demo-tally.ts";
 import { accountBook } from "./stops/accounts.ts";
 import { contactPoint } from "./stops/contact-point.ts";
 import { elastic } from "./stops/elastic.ts";
@@ -28,11 +28,14 @@ export interface DemoOptions {
 }
 
 /**
- * The whole pipeline in this process, whatever bus the environment names: makes the data where it is missing, starts
- * the page, the stops and the pusher. Resolves, drained, with what became of every message.
+ * The whole pipeline in this process and in memory, whatever bus the environment names: makes the data where it is
+ * missing, starts the page, the stops and the pusher. Resolves, drained, with what became of every message.
  */
 export async function demo(options: DemoOptions): Promise<Tally> {
-  const { status } = options;
+  const { status, untilSignal } = options;
+  const ending = new AbortController();
+  const { signal } = ending;
+  void untilSignal.then(() => ending.abort());
   const settings = inProcess(options.verbose);
   await using bus = await connect(settings);
   const web = await startWeb({ settings, stats: bus.stats });
@@ -40,12 +43,14 @@ export async function demo(options: DemoOptions): Promise<Tally> {
     await generate({
       folder: bus.config.dataFolder,
       missingOnly: true,
+      signal,
       onProgress: (path, lines) => status.show(`writing ${path}: ${lines.toLocaleString("en")} lines`),
     });
     status.end();
-    const stops = await startStops(bus, options);
-    status.print(`The page is on ${web.url} - Ctrl-C ends the demo and says what became of every message.`);
-    return await ride(bus, stops, options);
+    const stops = signal.aborted ? [] : await startStops(bus, options);
+    if (!signal.aborted)
+      status.print(`The page is on ${web.url} - Ctrl-C ends the demo and says what became of every message.`);
+    return await ride(bus, stops, options, signal);
   } finally {
     status.end();
     await web.close();
@@ -88,10 +93,12 @@ async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Prom
   return stops;
 }
 
-async function ride(bus: MetroBus, stops: readonly MetroStop<never>[], options: DemoOptions): Promise<Tally> {
-  const { count, rate, exit, status, untilSignal } = options;
-  const ending = new AbortController();
-  void untilSignal.then(() => ending.abort());
+async function ride(
+  bus: MetroBus,
+  stops: readonly MetroStop<never>[],
+  { count, rate, exit, status, untilSignal }: DemoOptions,
+  signal: AbortSignal,
+): Promise<Tally> {
   let pushed = 0;
   const now = async () => {
     const lanes = [];
@@ -101,8 +108,8 @@ async function ride(bus: MetroBus, stops: readonly MetroStop<never>[], options: 
   };
   const showing = setInterval(() => void now().then((then) => status.show(line(then, count))), 1_000);
   try {
-    pushed = await push(bus, { count, rate, signal: ending.signal, onProgress: (sent) => (pushed = sent) });
-    if (!exit && pushed === count) status.print(`All ${count} messages are pushed - Ctrl-C ends the demo.`);
+    pushed = await push(bus, { count, rate, signal, onProgress: (sent) => (pushed = sent) });
+    if (!exit && pushed === count) status.print(`${counted(count, "message")} pushed - Ctrl-C ends the demo.`);
     if (!exit) await untilSignal;
     let deadline = Infinity;
     void untilSignal.then(() => (deadline = Date.now() + bus.config.shutdownTimeoutMs));

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -124,6 +124,24 @@ test("the demo's numbers are those that the data files and the pushed messages g
       unfinished: 0,
     },
   });
+});
+
+test("Ctrl-C while the data is written ends the demo before anything starts, and leaves no half file", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "metrobus-"));
+  running = start([process.execPath, "runtime/cli.ts", "demo"], { ...env(), METROBUS_DATA: folder });
+  await running.printed(/writing .*emails\.dat/);
+  running.process.kill("SIGINT");
+  const { code, stdout } = await running.ended;
+  expect(code).toBe(0);
+  expect(stdout).not.toContain("The page is on");
+  expect(account(stdout)).toMatchObject({ pushed: 0, sum: 0 });
+  expect((await readdir(folder)).filter((name) => name.endsWith(".part"))).toEqual([]);
+  await rm(folder, { recursive: true });
+});
+
+test("one message is one message", async () => {
+  const { stdout } = await metrobus(["demo", "--rate", "0", "--count", "1", "--exit"], env());
+  expect(stdout).toContain("What became of 1 message, forwarded 3 times");
 });
 
 test("--verbose prints each logged message", async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { metrobus } from "../../support/program.ts";
+import { metrobus, start } from "../../support/program.ts";
 
 let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "metrobus-"))));
@@ -20,6 +20,22 @@ test("gen --missing leaves a file that is there as it is", async () => {
   const { stdout } = await metrobus(["gen", "--missing"], { METROBUS_DATA: folder });
   expect(stdout).toBe(`wrote ${join(folder, "whitelist.dat")}\n`);
   expect(await readFile(join(folder, "emails.dat"), "utf8")).toBe("1000003,ann@example.com\n");
+});
+
+test("gen --missing writes a file anew that is empty", async () => {
+  await writeFile(join(folder, "emails.dat"), "");
+  await metrobus(["gen", "--missing"], { METROBUS_DATA: folder });
+  expect(await readFile(join(folder, "emails.dat"), "utf8")).toMatch(/^1000000,/);
+});
+
+test("Ctrl-C ends gen and leaves no half file", async () => {
+  const running = start([process.execPath, "runtime/cli.ts", "gen"], { METROBUS_DATA: folder });
+  await running.printed(/writing/);
+  running.process.kill("SIGINT");
+  const { code, stdout, stderr } = await running.ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^metrobus: ended before the data files were written$/m);
+  expect((await readdir(folder)).filter((name) => name.endsWith(".part"))).toEqual([]);
 });
 
 test("another seed gives other files", async () => {

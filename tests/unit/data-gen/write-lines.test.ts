@@ -15,7 +15,7 @@ function* numbers(count: number) {
 test("every line is written, and the progress ends with their number", async () => {
   const path = join(folder, "new/lines.dat");
   const progress: number[] = [];
-  await writeLines(path, numbers(50_001), (written) => progress.push(written));
+  await writeLines(path, numbers(50_001), { onProgress: (written) => progress.push(written) });
   expect((await readFile(path, "utf8")).split("\n")).toEqual([...numbers(50_001), ""]);
   expect(progress).toEqual([20_000, 40_000, 50_001]);
 });
@@ -38,4 +38,20 @@ test("a folder that can't be made is a clear error", async () => {
     name: "MetrobusError",
     message: expect.stringMatching(/file\/lines\.dat can't be written/),
   });
+});
+
+test("a folder in one that takes none, such as /proc, is a clear error", async () => {
+  await expect(writeLines("/proc/nope/deep/lines.dat", numbers(1))).rejects.toThrow(
+    /^\/proc\/nope\/deep\/lines\.dat can't be written \(ENOENT.*METROBUS_DATA/,
+  );
+});
+
+test("writing that is broken off leaves no file, and says so", async () => {
+  const ending = new AbortController();
+  const whole = await writeLines(join(folder, "lines.dat"), numbers(100_000), {
+    onProgress: () => ending.abort(),
+    signal: ending.signal,
+  });
+  expect(whole).toBe(false);
+  expect(await readdir(folder)).toEqual([]);
 });
