@@ -37,12 +37,22 @@ test("what is no account's number is not found", async () => {
   expect(["1", null, undefined, 1.5, -1].map((odd) => accounts.get(odd as number))).toEqual(Array(5).fill(undefined));
 });
 
-test.for(["ann@example.com", "1", "1,ann@example.com\n\n2,b@example.com", "x,ann@example.com", ",ann@example.com"])(
-  "a line of %j that is no account with its address is an error that quotes it",
-  async (text) => {
-    await expect(accountsIn(text)).rejects.toThrow(/emails\.dat: ".*" is not "account,email"/);
+test.for(["ann@example.com", "1", "", "x,ann@example.com", ",ann@example.com", "1000000,", "x".repeat(80)])(
+  "a line %j that is no account with its address is an error that tells its number, quotes it and names the remedy",
+  async (odd) => {
+    await expect(accountsIn(`1,ann@example.com\n2,b@example.com\n${odd}\n4,d@example.com\n`)).rejects.toThrow(
+      `emails.dat, line 3: ${JSON.stringify(odd)} is not "account,email": correct it, or make it anew with "metrobus gen"`,
+    );
   },
 );
+
+test("of a file that is no text at all only the beginning is quoted", async () => {
+  await expect(accountsIn("x".repeat(1_000_000))).rejects.toThrow(`line 1: "${"x".repeat(80)}" is not`);
+});
+
+test("a file without accounts is an error that names the remedy", async () => {
+  await expect(accountsIn("")).rejects.toThrow(/emails\.dat has no accounts: make it anew with "metrobus gen"/);
+});
 
 test("an empty line of the white list lets nobody through", async () => {
   await writeFile(join(folder, "whitelist.dat"), "ann@example.com\n\neve@example.com\n");
