@@ -1,7 +1,8 @@
-import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
-import { ConfigError } from "../errors.ts";
+import { asError, ConfigError } from "../errors.ts";
 import { MetroStop } from "../index.ts";
 
 export function runCommand(program: Command): void {
@@ -25,13 +26,28 @@ async function stopsOf(file: string): Promise<MetroStop[]> {
 }
 
 async function importFile(file: string): Promise<Record<string, unknown>> {
-  const url = pathToFileURL(resolve(file)).href;
+  const path = resolve(file);
+  const found = await stat(path).catch(() => null);
+  const folder = isAbsolute(file) ? "" : ` in ${process.cwd()}`;
+  if (!found) throw new ConfigError([`${file} does not exist${folder}: correct the path`]);
+  if (found.isDirectory()) throw new ConfigError([`${file} is a folder: name the files in it that export a MetroStop`]);
   try {
-    return (await import(url)) as Record<string, unknown>;
-  } catch (error) {
-    const { code, url: missing } = error as NodeJS.ErrnoException & { url?: string };
-    if (code === "ERR_MODULE_NOT_FOUND" && missing === url)
-      throw new ConfigError([`${file} does not exist: correct the path`]);
-    throw error;
+    return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  } catch (thrown) {
+    const error = asError(thrown);
+    if (!isNodes(error)) throw error;
+    throw new ConfigError([
+      `${file} can't be imported (${placeOf(error)}${error.message}): correct it, or name a TypeScript or JavaScript file that exports a MetroStop`,
+    ]);
   }
 }
+
+/** Whether Node itself refuses the file, or one that it imports: for its syntax or extension, or a package that is missing. */
+const isNodes = ({ stack }: Error): boolean =>
+  /^ {4}at .*$/m.exec(stack ?? "")?.[0].includes("node:internal/modules/") ?? false;
+
+/** `<path>:<line>: ` where a syntax error tells it, before the words of its stack. */
+const placeOf = ({ stack = "" }: Error): string => {
+  const place = /^(?:file:\/\/)?(\S+:\d+)\n/.exec(stack)?.[1];
+  return place ? `${place}: ` : "";
+};
