@@ -33,7 +33,8 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
       if (visit.outcome.kind !== "dead") return;
       const { lane: partition, position: offset } = visit.record;
       const { id, attempt: attempts } = visit;
-      log.error({ id, partition, offset, attempts, err: visit.outcome.error }, "dead letter");
+      const topic = visit.out[0]?.topic;
+      log.error({ id, partition, offset, attempts, err: visit.outcome.error }, `kept as a dead letter in ${topic}`);
     },
     lost: (visit) => void waiting.delete(visit),
     stuck(visit, why) {
@@ -46,7 +47,7 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
       recorder.gap(stop, Number(lost));
       log.error(
         { partition: lane, lost: String(lost), resumedAt },
-        "records were removed by retention before they were read",
+        "records were removed by retention before they were read: keep them for longer, or let the stop not be away for so long",
       );
     },
     gaps: () => gaps,

@@ -5,7 +5,7 @@ import { loadConfig, type Config, type Settings } from "./config.ts";
 import { newHeader, advance, writeEnvelope, writePayload } from "./envelope.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { openBus, openStatsStore } from "./open.ts";
-import { checkRoute, reversed } from "./route.ts";
+import { checkRoute, checkTopic, reversed } from "./route.ts";
 import { statsRecorder, type StatsRecorder } from "./stats-recorder.ts";
 import type { StatsStore } from "./stats-store.ts";
 
@@ -115,9 +115,9 @@ function outgoing(config: Config, topic: string, payload: unknown, { key, route,
 }
 
 function routedValue(config: Config, topic: string, route: readonly string[], payloadJson: string): Buffer {
-  const travel: unknown = Array.isArray(route) ? [topic, ...route] : route;
-  checkRoute(travel, 0, config);
-  const stack = reversed(travel);
+  checkTopic(topic, config);
+  checkRoute(route, 1, config);
+  const stack = reversed([topic, ...route]);
   const header = advance(newHeader(randomUUID(), Date.now(), stack), stack, topic);
   return writeEnvelope(header, { field: config.envelope, rest: {} }, payloadJson);
 }

@@ -71,6 +71,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const problems = (this.#books?.unwritten() ?? []).map((why) => `a dead letter can't be written: ${why}`);
     if (this.#stopped) problems.push("it has been stopped");
     else if (!this.#subscription) problems.push("it has not joined its group yet");
+    const problem = this.#subscription?.problem?.();
+    if (problem) problems.push(problem);
     const stuck = this.#progress?.stuck() ?? [];
     if (stuck.length > 0)
       problems.push(

@@ -15,6 +15,19 @@ test("a broker that is not there is waited for, and then named with the setting 
   expect((error as Error).message).toContain("METROBUS_CONNECT_TIMEOUT");
 });
 
+test.skipIf(!(await hasDocker()))("a broker that names an address which can't be reached is told apart", async () => {
+  const elsewhere = `127.0.0.1:${await freePort()}`;
+  const kafka = await startKafka({
+    env: { KAFKA_ADVERTISED_LISTENERS: `OUTER://${elsewhere},INNER://localhost:19092` },
+  });
+  const error = await openKafkaBus(kafka.brokers, { METROBUS_CONNECT_TIMEOUT: "5s" }).catch(
+    (thrown: unknown) => thrown,
+  );
+  await kafka.stop();
+  expect((error as Error).message).toContain(`names ${elsewhere} as its broker`);
+  expect((error as Error).message).toContain("advertised.listeners");
+});
+
 describe.skipIf(!(await hasDocker()))("a Kafka that goes away (skipped without Docker)", () => {
   let kafka: KafkaBroker;
   let bus: Bus;

@@ -57,11 +57,10 @@ function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket 
 
 function track(socket: Socket, sockets: Set<Socket>): Socket {
   sockets.add(socket);
-  return socket.once("close", () => {
-    sockets.delete(socket);
-    // kafkajs goes on calling it while the broker is away, and Node would keep a listener for each call.
-    socket.unref = () => socket;
-  });
+  // kafkajs lets go of a socket over and over while the broker is away, and Node would keep a listener for each time. What
+  // is left open is cut at the end.
+  socket.unref = () => socket;
+  return socket.once("close", () => sockets.delete(socket));
 }
 
 async function end(disconnect: () => Promise<void>, sockets: Set<Socket>): Promise<void> {
@@ -73,12 +72,12 @@ async function end(disconnect: () => Promise<void>, sockets: Set<Socket>): Promi
 }
 
 const ORDINARY =
-  /rebalanc|coordinator|generation|re-join|not aware of this member|does not host this topic|not the leader/i;
+  /rebalanc|coordinator|generation|re-join|not aware of this member|does not host this topic|not the leader|topic creation errors/i;
 const SAME_AGAIN_MS = 30_000;
 
 /**
- * kafkajs's log in ours. What belongs to every start, stop and rebalance it calls errors too: that is debug here. The same
- * warning comes at most twice a minute. Only chosen fields are taken over: no payload and no secret ever is.
+ * kafkajs's log in ours. What belongs to every start, stop and rebalance, and what we are told of besides, it calls errors:
+ * that is debug here. The same warning comes at most twice a minute. Only chosen fields are taken over: no payload and no secret ever is.
  */
 function logBridge(log: Logger): (entry: LogEntry) => void {
   const lastTime = new Map<string, number>();

@@ -9,6 +9,8 @@ interface Failure {
   /** OpenSSL's or the operating system's. */
   code?: string | number;
   retriable?: boolean;
+  /** host:port that could not be reached. */
+  broker?: string;
   cause?: Failure;
   errors?: Failure[];
 }

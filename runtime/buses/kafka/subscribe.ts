@@ -22,6 +22,9 @@ export interface SubscribeSetting {
   readonly log: Logger;
 }
 
+/** Joining takes less than a second or so as a rule. */
+const TELL_AFTER_MS = 4_000;
+
 /** Joins the group. Throws Unavailable, or what keeps it from joining for good. */
 export async function subscribe({
   options,
@@ -110,11 +113,20 @@ export async function subscribe({
     return (ended ??= member.leave());
   }
 
+  const waiting = setTimeout(() => {
+    const seconds = sessionTimeoutMs / 1_000;
+    log.info(
+      { group: options.group },
+      `waiting to join: Kafka keeps the place of a member that was killed for ${seconds} s`,
+    );
+  }, TELL_AFTER_MS).unref();
   try {
     await within(joinWithinMs, joined.promise, `group "${options.group}" could not be joined`);
   } catch (error) {
     fail(asError(error));
     throw error;
+  } finally {
+    clearTimeout(waiting);
   }
   return {
     lanes: () => [...assignment.lanes.values()].filter(({ done }) => done >= 0).map((lane) => lane.state()),

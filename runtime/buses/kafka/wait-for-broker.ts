@@ -41,9 +41,12 @@ export async function waitForBroker(config: Config, admin: AdminConnection, log:
   }
 }
 
-/** A broker that expects TLS or a log-in only hangs up on whoever comes without. */
-function explain(error: unknown, { kafka: { ssl, sasl } }: Config): string {
+/** A broker says under which address clients reach it; one that expects TLS or a log-in only hangs up on whoever comes without. */
+function explain(error: unknown, { kafka: { brokers, ssl, sasl } }: Config): string {
   const root = rootOf(error);
+  if (root.broker && !brokers.includes(root.broker)) {
+    return `${root.message}; the cluster names ${root.broker} as its broker, which can't be reached from here: correct the broker's advertised.listeners`;
+  }
   const message = root.name === "TimeoutError" ? "no answer" : root.message;
   const hungUp =
     /closed connection|ECONNRESET|disconnected|socket hang up|before secure TLS|no answer|time(d |-)?out/i.test(
