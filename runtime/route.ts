@@ -17,9 +17,14 @@ export function reversed(topics: readonly string[]): string[] {
   return topics.toReversed();
 }
 
+/** Whether Kafka takes it as a topic's name. */
+export function isTopic(name: unknown): name is string {
+  return typeof name === "string" && /^[\w.-]{1,249}$/.test(name) && name !== "." && name !== "..";
+}
+
 /** Throws RouteError unless Kafka takes the name as a topic's and it is not the dead-letter topic. */
 export function checkTopic(topic: unknown, rules: RouteRules): asserts topic is string {
-  if (typeof topic !== "string" || !/^[\w.-]{1,249}$/.test(topic) || topic === "." || topic === "..") {
+  if (!isTopic(topic)) {
     throw new RouteError(
       `${JSON.stringify(topic)} in the route is no topic name: use 1 to 249 letters, digits, ".", "_" or "-"`,
     );

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isTopic } from "./route.ts";
 
 /** The table of settings: every environment variable, how it is read, and what it means. `docs/configuration.md` is tested against it. */
 
@@ -18,10 +19,7 @@ const duration = (least: "0s" | "1ms" | "1s") =>
     .refine((ms) => ms <= 2_147_483_647, "must be at most 24 days");
 const topicName = z
   .string()
-  .regex(
-    /^(?!\.{1,2}$)[\w.-]{1,249}$/,
-    "must be a topic name: at most 249 letters, digits, '.', '_' or '-', and not '.' or '..' alone",
-  );
+  .refine(isTopic, "must be a topic name: at most 249 letters, digits, '.', '_' or '-', and not '.' or '..' alone");
 const text = z.string();
 const host = z
   .string()

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import type { MetroBus } from "./connect.ts";
 import { ConfigError } from "./errors.ts";
 import type { Middleware } from "./middleware.ts";
+import { isTopic } from "./route.ts";
 
 export interface StopOptions<In> {
   /** "raw": the whole value is the payload, and a message has no route yet (a busdriver's input). Default: routed messages. */
@@ -36,7 +37,6 @@ type Check = readonly [fits: (value: unknown) => boolean, words: string];
 
 const isNumber = (value: unknown, least: number): value is number =>
   Number(value) >= least && typeof value === "number";
-const isTopic = (value: unknown) => typeof value === "string" && /^(?!\.\.?$)[\w.-]{1,249}$/.test(value);
 const isFunction = (value: unknown) => typeof value === "function";
 
 const COUNT: Check = [(value) => isNumber(value, 1) && Number.isSafeInteger(value), "a whole number, at least 1"];
