@@ -37,8 +37,8 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
   const { instance, log, flushEveryMs = 250, now = Date.now } = options;
   const stops = new Map<string, StopCounts>();
   let sequence = 0;
-  /** Counted since the last `collect`. */
-  let dirty = false;
+  /** When the first of what is counted and not collected was counted; null: nothing is. */
+  let since: number | null = null;
   /** Tried, and not known to be written. */
   let unwritten: Flush | null = null;
   let down = false;
@@ -48,7 +48,7 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
   function of(stop: string): StopCounts {
     let counts = stops.get(stop);
     if (!counts) stops.set(stop, (counts = stopCounts()));
-    dirty = true;
+    since ??= now();
     if (!timer) arm();
     return counts;
   }
@@ -61,19 +61,20 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
   function tick(): void {
     void flush().then(() => {
       timer = undefined;
-      if (dirty || unwritten) arm();
+      if (since !== null || unwritten) arm();
     });
   }
 
   function collect(): Flush | null {
-    if (!dirty) return null;
-    dirty = false;
+    if (since === null) return null;
+    const coversMs = now() - since;
+    since = null;
     const taken: StopFlush[] = [];
     for (const [stop, counts] of stops) {
       const differences = counts.take();
       if (differences) taken.push({ stop, ...differences });
     }
-    return { instance, sequence: ++sequence, at: now(), stops: taken };
+    return { instance, sequence: ++sequence, coversMs, stops: taken };
   }
 
   /** Resolves with whether there is nothing unwritten. */
@@ -102,7 +103,7 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
   }
 
   async function untilWritten(over: () => boolean): Promise<void> {
-    while ((dirty || unwritten) && !over()) {
+    while ((since !== null || unwritten) && !over()) {
       await flush();
       if (unwritten) await new Promise((resolve) => setTimeout(resolve, flushEveryMs));
     }
@@ -119,7 +120,8 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
         untilWritten(() => Date.now() >= deadline),
       );
       clearTimeout(timer);
-      if (dirty || unwritten) log.warn("the last counts could not be written and are lost: the stats store is down");
+      if (since !== null || unwritten)
+        log.warn("the last counts could not be written and are lost: the stats store is down");
     },
   };
 }

@@ -38,8 +38,8 @@ export interface Flush {
   instance: string;
   /** 1, 2, 3 … per instance. */
   sequence: number;
-  /** Epoch ms. */
-  at: number;
+  /** The time over which it was counted: long, when the store was away, and then not the rate of the second it is written in. */
+  coversMs: number;
   stops: readonly StopFlush[];
 }
 

@@ -40,7 +40,7 @@ end
 redis.call("SET", KEYS[1], flush.sequence, "EX", ${WEEK})
 for _, stop in ipairs(flush.stops) do
   redis.call("HINCRBY", KEYS[2], stop.stop, stop.processed)
-  redis.call("HINCRBY", rate, stop.stop, stop.processed)
+  redis.call("HINCRBY", rate, stop.stop, math.floor(stop.processed * math.min(1, 1000 / math.max(1, flush.coversMs))))
   redis.call("SADD", KEYS[3], stop.stop)
   for _, count in ipairs(stop.counts) do
     local field = count.field

@@ -18,12 +18,12 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
   const stops = new Map<string, Totals>();
   let hits = 0;
 
-  const write = ({ instance, sequence, stops: flushed }: Flush): void => {
+  const write = ({ instance, sequence, coversMs, stops: flushed }: Flush): void => {
     if (sequence <= (sequences.get(instance) ?? 0)) return;
     sequences.set(instance, sequence);
     for (const flush of flushed) {
       if (!stops.has(flush.stop)) stops.set(flush.stop, newTotals());
-      add(stops.get(flush.stop)!, flush, Math.floor(now() / 1_000));
+      add(stops.get(flush.stop)!, flush, Math.floor(now() / 1_000), Math.min(1, 1_000 / Math.max(1, coversMs)));
     }
   };
 
@@ -50,7 +50,8 @@ function newTotals(): Totals {
   return { counts: new Map(), recent: new Map(), worked: {}, waited: {}, lastSeen: 0, gaps: 0 };
 }
 
-function add(totals: Totals, flush: StopFlush, second: number): void {
+/** `share` of the messages belongs to this second. */
+function add(totals: Totals, flush: StopFlush, second: number, share: number): void {
   let messages = 0;
   for (const { outcome, detail, count } of flush.counts) {
     const full = totals.counts.size >= MAX_DETAILS && !totals.counts.has(`${outcome}:${detail}`);
@@ -59,7 +60,7 @@ function add(totals: Totals, flush: StopFlush, second: number): void {
     totals.counts.set(key, { outcome, detail: full ? "other" : detail, count: before + count });
     messages += count;
   }
-  totals.recent.set(second, (totals.recent.get(second) ?? 0) + messages);
+  totals.recent.set(second, (totals.recent.get(second) ?? 0) + Math.floor(messages * share));
   for (const old of totals.recent.keys()) if (old < second - RATE_SECONDS) totals.recent.delete(old);
   totals.worked = merge(totals.worked, flush.worked);
   totals.waited = merge(totals.waited, flush.waited);

@@ -156,6 +156,14 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       expect(await stopOf(stop)).toMatchObject({ processed: 500 });
     });
 
+    test("what was counted over a long time, while the store was away, is not the rate of one second", async () => {
+      const stop = unique("Stop");
+      const late = flush(1, { ...empty(stop), counts: [count("arrived", "", 30_000)] });
+      await store.write({ ...late, coversMs: 60_000 });
+      await eventually(async () => (await stopOf(stop))!.rate === 100);
+      expect(await stopOf(stop)).toMatchObject({ processed: 30_000 });
+    });
+
     test("counts openings of the page", async () => {
       const before = (await store.read()).hits;
       expect([await store.hit(), await other.hit()]).toEqual([before + 1, before + 2]);
@@ -177,6 +185,6 @@ const empty = (stop: string): StopFlush => ({ stop, counts: [], worked: {}, wait
 const flush = (sequence: number, ...stops: StopFlush[]): Flush => ({
   instance: unique("instance"),
   sequence,
-  at: Date.now(),
+  coversMs: 250,
   stops,
 });

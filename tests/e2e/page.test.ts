@@ -22,7 +22,7 @@ let sequence = 0;
 function write(stats: StatsStore, stop: string, counts: readonly Count[], gaps = 0): Promise<void> {
   const times = { worked: { 30: 90, 44: 10 }, waited: { 50: 100 } };
   const stops = [{ stop, counts, ...times, lastSeen: Date.now(), gaps }];
-  return stats.write({ instance: "test", sequence: ++sequence, at: Date.now(), stops });
+  return stats.write({ instance: "test", sequence: ++sequence, coversMs: 250, stops });
 }
 
 async function writeDemo(stats: StatsStore): Promise<void> {

@@ -132,5 +132,5 @@ function fail(line: string): never {
 function flush(stop: string, count: number): Flush {
   const counts = [{ outcome: "arrived" as const, detail: "", count }];
   const stops = [{ stop, counts, worked: {}, waited: {}, lastSeen: Date.now(), gaps: 0 }];
-  return { instance: unique("instance"), sequence: 1, at: Date.now(), stops };
+  return { instance: unique("instance"), sequence: 1, coversMs: 250, stops };
 }

@@ -73,7 +73,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     stats.write({
       instance: "test",
       sequence: ++sequence,
-      at: Date.now(),
+      coversMs: 250,
       stops: [
         {
           stop,
