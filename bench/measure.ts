@@ -1,13 +1,16 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
 import { message, topics } from "./message.ts";
 import { startPeer, type Peer } from "./peer.ts";
+import { shareOf, type Profile } from "./profile.ts";
 
 /** One way to make the hop: a file of peers/, and how it is started. */
 export interface Variant {
   readonly name: string;
   readonly file: string;
-  readonly quiet: boolean;
 }
 
 export interface Throughput {
@@ -30,8 +33,12 @@ const WARM_UP_MS = 3_000;
 
 let runs = 0;
 const group = `bench-${Date.now()}`;
-const start = ({ file, quiet }: Variant, { servers: { brokers, redis } }: Cluster, topic: string): Peer =>
-  startPeer(file, { brokers, redis, topic, group: `${group}-${++runs}`, quiet });
+const start = (
+  { file }: Variant,
+  { servers: { brokers, redis } }: Cluster,
+  topic: string,
+  nodeOptions: readonly string[] = [],
+): Peer => startPeer(file, { brokers, redis, topic, group: `${group}-${++runs}` }, nodeOptions);
 
 export async function preload({ producer }: Cluster, messages: number): Promise<void> {
   const topic = topics.preloaded;
@@ -63,6 +70,22 @@ export async function throughput(
     cpuSecondsPerMillion: (cpuSeconds * 1e6) / count,
     memoryMB,
   };
+}
+
+/** The share of a process's busy time that goes into counting and logging, by Node's own profiler, for all messages. */
+export async function countingAndLogging(variant: Variant, cluster: Cluster, messages: number): Promise<number> {
+  await cluster.empty(topics.output);
+  const folder = await mkdtemp(join(tmpdir(), "metrobus-bench-"));
+  const peer = start(variant, cluster, topics.preloaded, ["--cpu-prof", "--cpu-prof-dir", folder]);
+  while ((await cluster.count(topics.output)) < messages) await sleep(LOOK_EVERY_MS);
+  await peer[Symbol.asyncDispose]();
+  const [file] = await readdir(folder);
+  const profile = JSON.parse(await readFile(join(folder, file!), "utf8")) as Profile;
+  await rm(folder, { recursive: true });
+  return shareOf(
+    profile,
+    /\/runtime\/(books|stats-recorder|stop-counts|histogram|logger|stats-stores\/.*)\.ts$|\/node_modules\/(pino|@redis)\//,
+  );
 }
 
 /** At 1,000 messages a second: from the broker's append of the input record to its append of the output record. */

@@ -9,8 +9,9 @@ export interface Peer extends AsyncDisposable {
 }
 
 /** A file of peers/ as a process of its own. */
-export function startPeer(file: string, setting: PeerSetting): Peer {
+export function startPeer(file: string, setting: PeerSetting, nodeOptions: readonly string[] = []): Peer {
   const child = fork(join(import.meta.dirname, "peers", file), [JSON.stringify(setting)], {
+    execArgv: [...nodeOptions],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   const ended = once(child, "exit");

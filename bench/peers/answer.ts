@@ -4,8 +4,6 @@ export interface PeerSetting {
   readonly redis: string;
   readonly topic: string;
   readonly group: string;
-  /** metrobus only: neither counts nor logs. */
-  readonly quiet: boolean;
 }
 
 export interface Usage {
