@@ -49,8 +49,8 @@ export interface Batch {
    * anything of that lane is sent after it, what to send in its place. If that can't be sent either it is asked again,
    * with backoff: the lane waits.
    *
-   * Resolves when all is durable and marked. Rejects only with LaneLost: what is not marked comes again, here or
-   * elsewhere. Everything else (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
+   * Resolves when all is durable and the lane's position has passed it: what lies behind an unsettled record waits for
+   * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere. Everything else (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
    */
   settle(done: readonly Settled[], instead: Instead): Promise<void>;
 }

@@ -150,13 +150,29 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const group = unique("group");
         await sendNumbers(topic, 0, 3);
         const { batch } = await wholeBatch(topic, group, 3);
-        await settle(batch, [
+        const next = await topicOf(1, "next");
+        const ended: string[] = [];
+        const ahead = settle(batch, [
           { index: 2, out: [] },
-          { index: 1, out: [] },
-        ]);
-        expect(await position(group, topic)).toBe(0n);
+          { index: 1, out: [message(next, null, "sent at once")] },
+        ]).then(() => ended.push("ahead"));
+        await eventually(async () => (await everything(bus, next)).length === 1);
+        expect([await position(group, topic), ended]).toEqual([0n, []]);
         await settle(batch, [{ index: 0, out: [] }]);
+        await ahead;
         expect(await position(group, topic)).toBe(3n);
+      });
+
+      test("rejects for what lies behind an unsettled record when the lane is lost: it comes again", async () => {
+        const topic = await topicOf(1);
+        const group = unique("group");
+        await sendNumbers(topic, 0, 3);
+        const { batch, subscription } = await wholeBatch(topic, group, 3);
+        const ahead = settle(batch, [{ index: 1, out: [] }]).catch((error: unknown) => error);
+        await subscription.stop(Date.now());
+        expect(await ahead).toBeInstanceOf(LaneLost);
+        const { records } = await join(bus, { topic, group });
+        await eventually(() => records.length === 3);
       });
 
       test("carries out its calls in the order they were made", async () => {

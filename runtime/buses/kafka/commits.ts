@@ -15,8 +15,8 @@ export interface Committable {
 }
 
 export interface Commits {
-  /** Resolves when the lane is committed up to what was done when this was called, or the lane is lost. */
-  upTo(lane: Committable): Promise<void>;
+  /** Resolves when the lane is committed up to this offset, or lost. */
+  upTo(lane: Committable, offset: number): Promise<void>;
   /** Commits what is done, some time soon. */
   soon(): void;
 }
@@ -45,7 +45,7 @@ export function commitQueue({ lanes, commit, stopped, log }: CommitSetting): Com
   async function run(): Promise<void> {
     if (running) return;
     running = true;
-    for (let failures = 0; !stopped() && (waiting.length > 0 || due().length > 0);) {
+    for (let failures = 0; !stopped() && (due().length > 0 || waiting.some(canEnd));) {
       const offsets = due().map((lane) => ({ lane, offset: lane.done }));
       try {
         // Nothing due, but somebody waits: a rebalance is under way.
@@ -72,15 +72,18 @@ export function commitQueue({ lanes, commit, stopped, log }: CommitSetting): Com
   const soon = () => void run();
   return {
     soon,
-    upTo: (lane) =>
+    upTo: (lane, offset) =>
       new Promise((resolve) => {
-        waiting.push({ lane, offset: lane.done, resolve });
+        waiting.push({ lane, offset, resolve });
         soon();
       }),
   };
 }
 
 const LOUD = 5;
+
+/** Not while something before it is not done: then there is nothing to commit. */
+const canEnd = ({ lane, offset }: Waiting): boolean => lane.lost || offset <= lane.done;
 
 function stillWaiting({ lane, offset, resolve }: Waiting): boolean {
   if (!lane.lost && lane.committed < offset) return true;

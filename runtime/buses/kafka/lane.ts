@@ -119,6 +119,7 @@ export class Lane {
     this.confirmed = false;
     this.#controller.abort(new LaneLost(String(this.partition), why));
     this.#holder.changed(this);
+    this.#holder.commits.soon();
   }
 
   /** Gives the next batch when there is one and its time has come. */
@@ -180,13 +181,20 @@ export class Lane {
     this.#sending = sent.catch(() => undefined);
     try {
       await orAborted(sent, this.#controller.signal);
-      const moved = this.#mark(given, done);
-      if (moved) await orAborted(this.#holder.commits.upTo(this), this.#controller.signal);
+      if (this.#mark(given, done)) await this.#committed(this.done);
     } finally {
       this.#settling--;
       this.#holder.changed(this);
       this.wake();
     }
+    // Behind a record that is not settled yet it may take long, and must not hold up the lane's other settlements.
+    await this.#committed(
+      done.reduce((end, { index }) => Math.max(end, Number(given.records[index]!.position) + 1), 0),
+    );
+  }
+
+  async #committed(offset: number): Promise<void> {
+    if (this.committed < offset) await orAborted(this.#holder.commits.upTo(this, offset), this.#controller.signal);
   }
 
   /** What Kafka refuses when it sees it, such as for want of a right, is replaced too. */

@@ -30,8 +30,9 @@ export class Lease {
   readonly lane: Lane;
   readonly #holder: Holder;
   readonly #controller = new AbortController();
-  /** Positions settled although one before them is not. */
+  /** Positions settled although one before them is not, and who waits for the position to pass them. */
   readonly #settledAhead = new Set<number>();
+  #waiting: { end: number; passed: () => void; lost: (error: LaneLost) => void }[] = [];
   readonly #wake = () => this.wake();
   /** The first position that is not settled. */
   #position: number;
@@ -66,7 +67,9 @@ export class Lease {
     if (this.#lost !== null) return;
     this.#lost = why;
     this.lane.readers.delete(this.#wake);
-    this.#controller.abort(new LaneLost(this.lane.name, why));
+    const lost = new LaneLost(this.lane.name, why);
+    this.#controller.abort(lost);
+    for (const each of this.#waiting) each.lost(lost);
     this.#holder.changed(this);
   }
 
@@ -106,14 +109,21 @@ export class Lease {
   /** A settlement that has to wait holds back those behind it, so that order is kept. */
   #settle(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
     this.#settling++;
-    const settled = this.#last
+    const carriedOut = this.#last
       .then(() => this.#carryOut(first, done, instead))
       .finally(() => {
         this.#settling--;
         this.#holder.changed(this);
       });
-    this.#last = settled.catch(() => undefined);
-    return settled;
+    this.#last = carriedOut.catch(() => undefined);
+    return carriedOut.then(() => this.#passed(done.reduce((end, { index }) => Math.max(end, first + index + 1), 0)));
+  }
+
+  /** Resolves when all below `end` is settled; rejects when the lane is lost before that. */
+  #passed(end: number): Promise<void> | undefined {
+    if (this.#position >= end) return undefined;
+    if (this.#lost !== null) throw new LaneLost(this.lane.name, this.#lost);
+    return new Promise((passed, lost) => this.#waiting.push({ end, passed, lost }));
   }
 
   async #carryOut(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
@@ -122,6 +132,7 @@ export class Lease {
     this.#holder.deliver(ready);
     for (const { index } of ready) this.#settledAhead.add(first + index);
     while (this.#settledAhead.delete(this.#position)) this.#position++;
+    this.#waiting = this.#waiting.filter(({ end, passed }) => this.#position < end || void passed());
     this.lane.mark(this.#holder.group, this.#position);
     this.wake();
   }
