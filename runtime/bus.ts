@@ -98,7 +98,7 @@ export interface TopicSpec {
 
 export interface Bus {
   readonly name: string;
-  /** Asking for what is absent is an error at start. */
+  /** What the bus can do beyond the least; the contract suite is told of it. */
   readonly features: { readonly exactlyOnce: boolean; readonly ordered: boolean; readonly readable: boolean };
   /**
    * Gives each lane's records to `onBatch`, one batch per lane at a time, lanes side by side. `onBatch` may take hours:

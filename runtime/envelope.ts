@@ -42,7 +42,7 @@ export function firstMet(record: Received): string {
   return `${record.topic}-${record.lane}-${record.position}`;
 }
 
-/** The whole value is the payload; an empty value (tombstone) is the payload null. Throws MalformedMessage. */
+/** The whole value is the payload; a null value (tombstone) is the payload null. Throws MalformedMessage. */
 export function readRaw(record: Received, field: PayloadField): Envelope {
   return { header: null, payload: record.value === null ? null : parseJson(record.value), field, rest: NOTHING };
 }

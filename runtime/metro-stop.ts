@@ -6,7 +6,7 @@ import { ConfigError, LaneLost, MetrobusError, UnknownTopic } from "./errors.ts"
 import { stopHandler, type AnyStopOptions } from "./handler.ts";
 import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
-import { progressWatch } from "./progress.ts";
+import { progressWatch } from "./stuck-lanes.ts";
 import { runStop } from "./run.ts";
 import { checkStop, type StopOptions } from "./stop-options.ts";
 

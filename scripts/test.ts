@@ -9,6 +9,7 @@ import { delimiter, join } from "node:path";
 import { findChromium } from "../tests/support/chromium.ts";
 import { hasCompose } from "../tests/support/compose.ts";
 import { hasDocker } from "../tests/support/docker.ts";
+import { hasTerminal } from "../tests/support/program.ts";
 
 const checks: Record<string, string[]> = {
   types: ["tsc", "--noEmit"],
@@ -41,6 +42,13 @@ const requirements = [
     parts: ["e2e"],
     lost: "the page in Chromium",
     remedy: "install Chromium, or name one in CHROMIUM_PATH",
+  },
+  {
+    name: "the program script of util-linux",
+    found: async () => hasTerminal(),
+    parts: ["e2e"],
+    lost: "npm start in a terminal",
+    remedy: "install util-linux",
   },
 ];
 

@@ -1,6 +1,7 @@
 import type { Instead, Outgoing, Settled } from "../bus.ts";
 import type { MetrobusError } from "../errors.ts";
-import { backoffMs, isPromise, pause, type Maybe } from "../maybe.ts";
+import { backoffMs, pause } from "../backoff.ts";
+import { isPromise, type Maybe } from "../maybe.ts";
 
 const BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;

@@ -1,5 +1,6 @@
+import { backoffMs, pause } from "../backoff.ts";
 import { asError, MetrobusError } from "../errors.ts";
-import { backoffMs, isPromise, pause } from "../maybe.ts";
+import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import type { Outcome, Visit } from "../visit.ts";
 

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { orders } from "../../data-gen/pusher.ts";
-import { metrobus, start, type Running } from "../support/program.ts";
+import { hasTerminal, metrobus, start, type Running } from "../support/program.ts";
 
 const CTRL_C = "\u0003";
 let data: string;
@@ -35,10 +34,7 @@ function account(output: string) {
 }
 const total = (ends: Record<string, number>) => Object.values(ends).reduce((sum, count) => sum + count, 0);
 
-/** The program `script` of util-linux, which gives a program a terminal, is on every usual Linux. */
-const noTerminal = !String(spawnSync("script", ["--version"]).stdout).includes("util-linux");
-
-describe.skipIf(noTerminal)("npm start in a terminal", () => {
+describe.skipIf(!hasTerminal())("npm start in a terminal", () => {
   test("makes the data, shows the page and how it goes; Ctrl-C drains and accounts for every message", async () => {
     const { process, printed, ended } = npmStart("--count 1000000 --rate 200");
     const url = /http:\S+?:\d+/.exec(await printed(/The page is on http:\S+/))![0];

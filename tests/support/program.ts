@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
@@ -50,3 +50,6 @@ export function start(command: readonly string[], env: Record<string, string> = 
 /** Runs the program `metrobus` to its end. */
 export const metrobus = (args: readonly string[], env?: Record<string, string>): Promise<Ended> =>
   start([process.execPath, "runtime/cli.ts", ...args], env).ended;
+
+/** Whether there is the program `script` of util-linux, which gives a program a terminal: it is on every usual Linux. */
+export const hasTerminal = (): boolean => String(spawnSync("script", ["--version"]).stdout).includes("util-linux");

@@ -22,7 +22,7 @@ const table: [file: string, specifier: string, allowed: boolean][] = [
   ["runtime/metro-stop.ts", "redis", false],
   ["runtime/handler.ts", "./middleware/retry.ts", true],
   ["runtime/books.ts", "redis", false],
-  ["runtime/progress.ts", "./buses/memory/index.ts", false],
+  ["runtime/stuck-lanes.ts", "./buses/memory/index.ts", false],
   ["runtime/stop-options.ts", "kafkajs", false],
   ["runtime/open.ts", "./buses/kafka/index.ts", true],
   ["runtime/open.ts", "./hop.ts", false],

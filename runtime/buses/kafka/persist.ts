@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { backoffMs, pause } from "../../maybe.ts";
+import { backoffMs, pause } from "../../backoff.ts";
 import { rootOf } from "./failures.ts";
 
 export interface Persistence {

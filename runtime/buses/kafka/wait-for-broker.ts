@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import { Unavailable } from "../../errors.ts";
-import { backoffMs, pause } from "../../maybe.ts";
+import { backoffMs, pause } from "../../backoff.ts";
 import type { AdminConnection } from "./connection.ts";
 import { permanent, rootOf } from "./failures.ts";
 import { orAborted } from "./persist.ts";

@@ -132,7 +132,8 @@ export class Lease {
     this.#holder.deliver(ready);
     for (const { index } of ready) this.#settledAhead.add(first + index);
     while (this.#settledAhead.delete(this.#position)) this.#position++;
-    this.#waiting = this.#waiting.filter(({ end, passed }) => this.#position < end || void passed());
+    for (const { end, passed } of this.#waiting) if (end <= this.#position) passed();
+    this.#waiting = this.#waiting.filter(({ end }) => end > this.#position);
     this.lane.mark(this.#holder.group, this.#position);
     this.wake();
   }

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { progressWatch } from "../../runtime/progress.ts";
+import { progressWatch } from "../../runtime/stuck-lanes.ts";
 
 let seconds = 0;
 let lag = 5n;
