@@ -1,6 +1,6 @@
 import { Kafka, logLevel, type Admin, type Producer } from "kafkajs";
-import { GenericContainer, Wait } from "testcontainers";
 import { startKafka } from "../tests/support/kafka.ts";
+import { startRedis } from "../tests/support/redis.ts";
 import { PARTITIONS, topics } from "./message.ts";
 import { appended, sizeOf, span, type Span } from "./read.ts";
 
@@ -26,16 +26,9 @@ export async function startServers(): Promise<Servers> {
   const [broker, redis] = await Promise.all([startKafka(), startRedis()]);
   return {
     brokers: broker.brokers,
-    redis: `redis://127.0.0.1:${redis.getMappedPort(6379)}`,
-    [Symbol.asyncDispose]: async () => void (await Promise.all([broker.stop(), redis.stop()])),
+    redis: redis.url,
+    [Symbol.asyncDispose]: async () => void (await Promise.all([broker.stop(), redis.remove()])),
   };
-}
-
-function startRedis() {
-  return new GenericContainer("redis:8")
-    .withExposedPorts(6379)
-    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
-    .start();
 }
 
 export async function openCluster(servers: Servers): Promise<Cluster> {
