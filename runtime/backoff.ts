@@ -19,3 +19,11 @@ export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<v
 export function backoffMs(failures: number, baseMs: number, capMs: number): number {
   return Math.random() * Math.min(capMs, baseMs * 2 ** (failures - 1));
 }
+
+/** Resolves when `done` does, at `deadline` (epoch ms) at the latest. */
+export async function until(deadline: number, done: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
+  await Promise.race([done, late.promise]);
+  clearTimeout(timer);
+}

@@ -50,7 +50,8 @@ export interface Batch {
    * with backoff: the lane waits.
    *
    * Resolves when all is durable and the lane's position has passed it: what lies behind an unsettled record waits for
-   * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere. Everything else (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
+   * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere. Everything else
+   * (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
    */
   settle(done: readonly Settled[], instead: Instead): Promise<void>;
 }

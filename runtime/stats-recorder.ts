@@ -1,3 +1,4 @@
+import { until } from "./backoff.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import type { Flush, OutcomeKind, StatsStore, StopFlush } from "./stats-store.ts";
@@ -124,11 +125,4 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
         log.warn("the last counts could not be written and are lost: the stats store is down");
     },
   };
-}
-
-async function until(deadline: number, done: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const alarm = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
-  await Promise.race([done, late.promise]);
-  clearTimeout(alarm);
 }

@@ -188,9 +188,8 @@ export class Lane {
       this.wake();
     }
     // Behind a record that is not settled yet it may take long, and must not hold up the lane's other settlements.
-    await this.#committed(
-      done.reduce((end, { index }) => Math.max(end, Number(given.records[index]!.position) + 1), 0),
-    );
+    const last = done.reduce((latest, { index }) => Math.max(latest, index), -1);
+    if (last >= 0) await this.#committed(Number(given.records[last]!.position) + 1);
   }
 
   async #committed(offset: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Bus, Outgoing } from "../../bus.ts";
 import { Unavailable } from "../../errors.ts";
+import { orAborted } from "./persist.ts";
 import type { Faults, Sender } from "./sender.ts";
 
 interface Call {
@@ -46,7 +47,7 @@ export function createSend(sender: Sender, timeoutMs: number): Bus["send"] {
     try {
       const fault = await sender.fault(messages, signal);
       if (fault) throw fault;
-      const faults = await Promise.race([join({ records: messages, signal }), aborted(signal)]);
+      const faults = await orAborted(join({ records: messages, signal }), signal);
       if (faults.size === 0) return;
       for (const why of messages.map((message) => faults.get(message))) if (why) throw why;
     } catch (error) {
@@ -59,10 +60,4 @@ export function createSend(sender: Sender, timeoutMs: number): Bus["send"] {
       clearTimeout(timer);
     }
   };
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) =>
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
-  );
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { until } from "../../backoff.ts";
 import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import { asError, Unavailable } from "../../errors.ts";
 import type { AdminConnection } from "./connection.ts";
@@ -139,13 +140,6 @@ export async function subscribe({
       await end("the subscription has ended");
     },
   };
-}
-
-async function until(deadline: number, done: Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
-  await Promise.race([done, late.promise]);
-  clearTimeout(timer);
 }
 
 async function within(ms: number, done: Promise<void>, what: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { until } from "../../backoff.ts";
 import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import type { Lane } from "./lane.ts";
 import { Lease, type Holder, type Sending } from "./lease.ts";
@@ -84,10 +85,7 @@ export function subscribe(group: Group, onBatch: (batch: Batch) => Promise<void>
     async stop(deadline, work) {
       open = false;
       if (busy.size === 0) idle.resolve();
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, Math.max(0, deadline - Date.now()));
-      await Promise.race([Promise.all([idle.promise, work]), late.promise]);
-      clearTimeout(timer);
+      await until(deadline, Promise.all([idle.promise, work]));
       group.leave(member);
     },
   };
