@@ -24,7 +24,17 @@ export interface Received extends Message {
 }
 
 /** A record to send. Records of one topic with the same key go to the same lane, as Kafka's default partitioner has it. */
-export type Outgoing = Message;
+export interface Outgoing extends Message {
+  /** Epoch ms: the bus parks the record until then. Only in a settlement of a subscription with `later`. */
+  readonly notBefore?: number;
+}
+
+/**
+ * What a settlement promises when the process dies at any point. "at-least-once": what was sent may be sent again.
+ * "exactly-once": `out` and the position of the input become visible together or not at all, and whoever has lost the
+ * lane can write neither.
+ */
+export type Delivery = "at-least-once" | "exactly-once";
 
 /** What became of the record at `index` of its batch: the records to send for it. Dropped or arrived: `out` is empty. */
 export interface Settled {
@@ -42,7 +52,8 @@ export interface Batch {
   readonly signal: AbortSignal;
   /**
    * Makes `out` durable on all in-sync replicas, then marks the input as done up to the first record of the lane that
-   * is not settled yet. Indexes may come in any order, each once, in any number of calls; calls of one lane are carried
+   * is not settled yet; with delivery "exactly-once" both in one transaction, so that `out` of what lies behind an
+   * unsettled record waits for that one. Indexes may come in any order, each once, in any number of calls; calls of one lane are carried
    * out in the order they were made.
    *
    * When the `out` of an index can't be sent (unknown topic, too large, not authorized), `instead` is asked, before
@@ -62,6 +73,10 @@ export interface ConsumeOptions {
   group: string;
   /** Where a group without a position for a lane begins. */
   start: "earliest" | "latest";
+  /** Default: "at-least-once". "exactly-once" needs `Bus.features.exactlyOnce`. */
+  delivery?: Delivery;
+  /** How long records of this subscription may be parked, in ms, shortest first: the bus keeps a topic for each. Default: none. */
+  later?: readonly number[];
   /** Called when a lane's position no longer exists (retention) and consuming goes on at `resumedAt`. */
   onGap?: (gap: { lane: string; lost: bigint; resumedAt: string }) => void;
 }

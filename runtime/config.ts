@@ -31,6 +31,7 @@ export interface Config {
   readonly replication: number;
   readonly deadLetterTopic: string;
   readonly maxHops: number;
+  readonly delivery: "at-least-once" | "exactly-once";
   readonly concurrency: number;
   readonly attempts: number;
   /** Milliseconds, as all that end in Ms. */
@@ -89,6 +90,7 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     replication: values.METROBUS_REPLICATION!,
     deadLetterTopic: values.METROBUS_DEAD_LETTER_TOPIC!,
     maxHops: values.METROBUS_MAX_HOPS!,
+    delivery: values.METROBUS_DELIVERY!,
     concurrency: values.METROBUS_CONCURRENCY!,
     attempts: values.METROBUS_ATTEMPTS!,
     timeLimitMs: values.METROBUS_TIME_LIMIT!,

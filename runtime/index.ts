@@ -14,6 +14,7 @@ export type {
   Batch,
   Bus,
   ConsumeOptions,
+  Delivery,
   Instead,
   LaneState,
   Message,

@@ -124,7 +124,9 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       failed: this.#failure.resolve,
     });
     const group = this.#options.group ?? groupOf(config, this.topic);
-    const consuming = { topic: this.topic, group, start: config.start, onGap: books.gap };
+    const delivery = this.#options.delivery ?? config.delivery;
+    if (delivery === "exactly-once" && !bus.features.exactlyOnce) throw notOnThisBus(this.topic, bus.name);
+    const consuming = { topic: this.topic, group, start: config.start, delivery, onGap: books.gap };
     const subscription = (this.#subscription = await bus.consume(consuming, onBatch));
     this.#idle = idle;
     void subscription.failed.then(this.#failure.resolve);
@@ -163,4 +165,10 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     if (!this.#options.bus) await this.#metro?.close(counted);
     if (subscription) this.#metro?.log.info({ stop: this.topic }, "the stop has ended");
   }
+}
+
+function notOnThisBus(stop: string, bus: string): ConfigError {
+  return new ConfigError([
+    `stop "${stop}" asks for delivery "exactly-once", which the bus "${bus}" does not have: use the bus kafka or memory, or METROBUS_DELIVERY=at-least-once`,
+  ]);
 }

@@ -140,6 +140,11 @@ export const settings = {
     fallback: "64",
     doc: "How many stops a route may have, those visited included.",
   },
+  METROBUS_DELIVERY: {
+    schema: z.enum(["at-least-once", "exactly-once"]),
+    fallback: "at-least-once",
+    doc: "What a message's way through a stop is worth: `at-least-once` is faster, `exactly-once` sends and marks as done in one transaction.",
+  },
   METROBUS_CONCURRENCY: {
     schema: whole(1, 10_000),
     fallback: "1",

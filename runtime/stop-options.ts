@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { inspect } from "node:util";
+import type { Delivery } from "./bus.ts";
 import type { MetroBus } from "./connect.ts";
 import { ConfigError } from "./errors.ts";
 import type { Middleware } from "./middleware.ts";
@@ -10,6 +11,8 @@ export interface StopOptions<In> {
   readonly input?: "raw";
   /** Any Standard Schema validator (zod, valibot, arktype): its output is the callback's input; what does not pass is a dead letter. */
   readonly schema?: StandardSchemaV1<unknown, In>;
+  /** Default: METROBUS_DELIVERY ("at-least-once"). See docs/guarantees.md. */
+  readonly delivery?: Delivery;
   /** Callbacks of one partition running at once. Default: METROBUS_CONCURRENCY (1). Above 1, order is kept per key. */
   readonly concurrency?: number;
   /** Tries in all (default METROBUS_ATTEMPTS, 3), and the backoff between them: full jitter below `baseMs` (100) × 2^n, at most `capMs` (10,000). */
@@ -55,6 +58,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     (value) => value !== null && "~standard" in Object(value),
     "a Standard Schema validator (zod, valibot, arktype)",
   ],
+  delivery: [(value) => value === "at-least-once" || value === "exactly-once", '"at-least-once" or "exactly-once"'],
   concurrency: COUNT,
   retries: OBJECT,
   "retries.attempts": COUNT,
