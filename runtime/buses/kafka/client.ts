@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import "./client-repairs.ts";
 import "./encoding.ts";
+import "./read-committed.ts";
 
 /** One kafkajs instance with its sockets: an admin's, a producer's or a consumer's, never shared. */
 export interface Client {
