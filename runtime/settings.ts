@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isDuration, LONGEST_MS, milliseconds } from "./duration.ts";
 import { isTopic } from "./route.ts";
 
 /** The table of settings: every environment variable, how it is read, and what it means. `docs/configuration.md` is tested against it. */
@@ -9,14 +10,13 @@ const whole = (min: number, max: number) => {
 };
 const port = whole(1, 65_535);
 const flag = z.enum(["true", "false", "1", "0", "on", "off"]).transform((word) => ["true", "1", "on"].includes(word));
-const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const duration = (least: "0s" | "1ms" | "1s") =>
   z
     .string()
-    .regex(/^\d+(ms|s|m|h)$/, "must be a whole number with its unit, such as 500ms, 8s or 2m")
+    .refine(isDuration, { error: "must be a whole number with its unit, such as 500ms, 8s or 2m", abort: true })
     .transform(milliseconds)
     .refine((ms) => ms >= milliseconds(least), `must be at least ${least}`)
-    .refine((ms) => ms <= 2_147_483_647, "must be at most 24 days");
+    .refine((ms) => ms <= LONGEST_MS, "must be at most 24 days");
 const topicName = z
   .string()
   .refine(isTopic, "must be a topic name: at most 249 letters, digits, '.', '_' or '-', and not '.' or '..' alone");
@@ -31,10 +31,6 @@ const brokerList = z
     (list) => list.every((broker) => /^[^\s:/@]+:\d+$/.test(broker) && port.safeParse(broker.split(":")[1]).success),
     "must be host:port, without a scheme, several with commas between; ports go from 1 to 65535",
   );
-
-function milliseconds(text: string): number {
-  return Number.parseInt(text) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS];
-}
 
 export interface Setting {
   schema: z.ZodType;
