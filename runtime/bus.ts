@@ -25,7 +25,10 @@ export interface Received extends Message {
 
 /** A record to send. Records of one topic with the same key go to the same lane, as Kafka's default partitioner has it. */
 export interface Outgoing extends Message {
-  /** Epoch ms: the bus parks the record until then. Only in a settlement of a subscription with `later`. */
+  /**
+   * Epoch ms: the bus parks the record, and delivers it to `topic` then or soon after, for this group alone. Only in a
+   * settlement of a subscription with `later`.
+   */
   readonly notBefore?: number;
 }
 
@@ -75,7 +78,10 @@ export interface ConsumeOptions {
   start: "earliest" | "latest";
   /** Default: "at-least-once". "exactly-once" needs `Bus.features.exactlyOnce`. */
   delivery?: Delivery;
-  /** How long records of this subscription may be parked, in ms, shortest first: the bus keeps a topic for each. Default: none. */
+  /**
+   * How long records of this subscription may be parked, in ms, shortest first: for the first that is long enough, and
+   * no longer than for the last. Each has a topic, `<group>.later.<delay>`, that the subscription reads. `buses/later` gives this to every bus. Default: none.
+   */
   later?: readonly number[];
   /** Called when a lane's position no longer exists (retention) and consuming goes on at `resumedAt`. */
   onGap?: (gap: { lane: string; lost: bigint; resumedAt: string }) => void;
@@ -108,6 +114,8 @@ export interface TopicSpec {
   topic: string;
   /** Default: what the bus was opened with. */
   partitions?: number;
+  /** Keep records for so long, ms. Default: as the bus does. */
+  keepMs?: number;
   /** Keep records for ever (dead letters). */
   keepForever?: boolean;
 }

@@ -6,6 +6,16 @@ import type { StatsStore } from "./stats-store.ts";
 /** Config → bus and stats store: the only file that names implementations. Each is loaded when it is asked for. */
 
 export async function openBus(config: Config, log: Logger): Promise<Bus> {
+  const { withLater } = await import("./buses/later/index.ts");
+  const { deadLetterTopic, bus, createTopics } = config;
+  return withLater(await openPlainBus(config, log), {
+    createTopics: createTopics || bus === "memory",
+    deadLetterTopic,
+    log,
+  });
+}
+
+async function openPlainBus(config: Config, log: Logger): Promise<Bus> {
   switch (config.bus) {
     case "kafka":
       return (await import("./buses/kafka/index.ts")).kafkaBus(config, log);

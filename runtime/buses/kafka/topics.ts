@@ -113,14 +113,20 @@ async function describe(admin: AdminConnection, topic: string): Promise<Topic | 
   });
 }
 
-async function createTopic(admin: AdminConnection, { topic, partitions, keepForever }: TopicSpec, config: Config) {
+async function createTopic(
+  admin: AdminConnection,
+  { topic, partitions, keepMs, keepForever }: TopicSpec,
+  config: Config,
+) {
   const configEntries = keepForever
     ? [
         { name: "retention.ms", value: "-1" },
         { name: "retention.bytes", value: "-1" },
         { name: "max.message.bytes", value: String(LETTERS_MAX_BYTES) },
       ]
-    : [];
+    : keepMs === undefined
+      ? []
+      : [{ name: "retention.ms", value: String(keepMs) }];
   const numPartitions = partitions ?? config.partitions;
   const spec = { topic, numPartitions, replicationFactor: config.replication, configEntries };
   try {
