@@ -79,8 +79,9 @@ export interface ConsumeOptions {
   /** Default: "at-least-once". "exactly-once" needs `Bus.features.exactlyOnce`. */
   delivery?: Delivery;
   /**
-   * How long records of this subscription may be parked, in ms, shortest first: for the first that is long enough, and
-   * no longer than for the last. Each has a topic, `<group>.later.<delay>`, that the subscription reads. `buses/later` gives this to every bus. Default: none.
+   * How long records of this subscription may be parked, in ms, shortest first: each for the first that is long enough,
+   * and no longer than the last. Each has a topic, `<group>.later.<delay>`, that the subscription itself reads.
+   * `buses/later` gives this to every bus. Default: none.
    */
   later?: readonly number[];
   /** Called when a lane's position no longer exists (retention) and consuming goes on at `resumedAt`. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Batch, Bus, Subscription } from "../../runtime/bus.ts";
+import type { Batch, Bus, Received, Subscription } from "../../runtime/bus.ts";
 import { partitionOf } from "../../runtime/buses/murmur2.ts";
 import { ConfigError, LaneLost, UnknownTopic, type MetrobusError } from "../../runtime/errors.ts";
 import {
@@ -18,6 +18,8 @@ export interface BusUnderTest {
   bus: Bus;
   /** The same topics and groups, as another process sees them. */
   other: Bus;
+  /** Their dead-letter topic. */
+  letters: string;
 }
 
 /** Every promise of `runtime/bus.ts`. Whoever writes a bus runs this: see docs/add-a-bus.md. */
@@ -25,10 +27,12 @@ export function busContract(name: string, features: Bus["features"], open: () =>
   describe(`the bus ${name}`, () => {
     let bus: Bus;
     let other: Bus;
+    let letters: string;
     const subscriptions = new Set<Subscription>();
 
     beforeAll(async () => {
-      ({ bus, other } = await open());
+      ({ bus, other, letters } = await open());
+      await bus.create([{ topic: letters, keepForever: true }]);
     });
     afterEach(async () => {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop(Date.now())));
@@ -449,6 +453,113 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         expect(error).toBeInstanceOf(ConfigError);
         expect((error as ConfigError).message).toContain(topic);
         expect((error as ConfigError).message).toContain(another);
+      });
+    });
+
+    describe("records that are not to come before a time", () => {
+      const headers = [["trace", Buffer.from([0, 255])]] as const;
+
+      /** Puts off each record's first coming by so many ms, and settles the second. */
+      const putOff = (ms: number) => (batch: Batch) => {
+        const first = (record: Received) => record.headers.length === 0;
+        const off = (record: Received) => ({ ...record, headers, notBefore: Date.now() + ms });
+        return settle(
+          batch,
+          batch.records.map((record, index) => ({ index, out: first(record) ? [off(record)] : [] })),
+        );
+      };
+
+      for (const delivery of features.exactlyOnce
+        ? (["at-least-once", "exactly-once"] as const)
+        : (["at-least-once"] as const)) {
+        test(`come then, as they were, to this group alone (${delivery})`, async () => {
+          const topic = await topicOf(1);
+          const group = unique("group");
+          const others = await join(other, { topic, group: unique("beside") });
+          const { records } = await join(bus, { topic, group, delivery, later: [200, 600] }, putOff(600));
+          await sendNumbers(topic, 0, 3);
+          await eventually(() => records.length === 6);
+          await sendNumbers(topic, 3, 4);
+          await eventually(() => records.length >= 7 && others.records.length >= 4);
+          expect(records.slice(0, 6).map(text)).toEqual(["0", "1", "2", "0", "1", "2"]);
+          for (const [at, record] of records.slice(3, 6).entries()) {
+            expect(record).toMatchObject({ topic, key: Buffer.from("key"), headers });
+            expect(record.timestamp).toBeGreaterThanOrEqual(records[at]!.timestamp + 600);
+          }
+          expect(others.records.map(text)).toEqual(["0", "1", "2", "3"]);
+          expect(await bus.state(unique("nobody"), `${group}.later.200ms`)).toMatchObject(
+            Array.from({ length: 4 }, () => ({ end: 0n })),
+          );
+        });
+      }
+
+      test("come although who parked them has gone, and do not keep it from going", async () => {
+        const topic = await topicOf(1);
+        const group = unique("group");
+        const options = { topic, group, later: [500, 3_600_000] };
+        const first = await join(bus, options, (batch) =>
+          settle(
+            batch,
+            batch.records.map((record, index) => ({
+              index,
+              out: [{ ...record, notBefore: Date.now() + options.later[Number(text(record))]! }],
+            })),
+          ),
+        );
+        await sendNumbers(topic, 0, 2);
+        await eventually(async () => (await position(group, topic)) === 2n);
+        await first.subscription.stop(Date.now() + 3_600_000);
+        const second = await join(other, options);
+        await eventually(() => second.records.length === 1);
+        expect(second.records.map(text)).toEqual(["0"]);
+        expect(second.records[0]!.timestamp).toBeGreaterThanOrEqual(first.records[0]!.timestamp + 500);
+        await second.subscription.stop(Date.now() + 3_600_000);
+      });
+
+      test("are not held up by what something else has put among them: that is a dead letter", async () => {
+        const topic = await topicOf(1);
+        const group = unique("group");
+        const tier = `${group}.later.200ms`;
+        await bus.create([{ topic: tier, partitions: 1 }]);
+        const foreign = unique("foreign");
+        const due = (text: string) => [
+          ["later.topic", Buffer.from(topic)] as const,
+          ["later.due", Buffer.from(text)] as const,
+        ];
+        await bus.send([
+          message(tier, null, foreign),
+          { ...message(tier, null, foreign), headers: due("soon") },
+          { ...message(tier, null, foreign), headers: due("-1") },
+        ]);
+        // A clock that is wrong by years.
+        await bus.send([{ ...message(tier, null, "far ahead"), headers: due(String(Date.now() + 1e11)) }]);
+        const { records } = await join(bus, { topic, group, later: [200] }, putOff(200));
+        await sendNumbers(topic, 0, 1);
+        await eventually(() => records.length >= 4);
+        expect(records.map(text).toSorted()).toEqual(["0", "0", "far ahead", "far ahead"]);
+        const found = (await everything(bus, letters)).filter((letter) => text(letter) === foreign);
+        expect(found).toHaveLength(3);
+        const reasons = found.map((letter) => new Map(letter.headers).get("dead-letter.reason"));
+        expect(reasons.map(String)).toEqual(["malformed", "malformed", "malformed"]);
+      });
+
+      test("are dead letters when they are due and their topic has gone, or never was", async () => {
+        const topic = await topicOf(1);
+        const nowhere = unique("nowhere");
+        await sendNumbers(topic, 0, 1);
+        const value = unique("lost");
+        await join(bus, { topic, group: unique("group"), later: [200] }, (batch) =>
+          settle(
+            batch,
+            batch.records.map((_, index) => ({
+              index,
+              out: [{ ...message(nowhere, null, value), notBefore: Date.now() + 200 }],
+            })),
+          ),
+        );
+        const found = async () => (await everything(bus, letters)).find((letter) => text(letter) === value);
+        await eventually(async () => (await found()) !== undefined);
+        expect(String(new Map((await found())!.headers).get("dead-letter.reason"))).toBe(`unknown topic ${nowhere}`);
       });
     });
 
