@@ -8,6 +8,7 @@ const TLS =
 export interface RedisServer {
   /** The same after it was started again. */
   readonly url: string;
+  readonly container: string;
   stop(): Promise<void>;
   /** Starts it again, with the data it had. */
   start(): Promise<void>;
@@ -36,6 +37,7 @@ export async function startRedis(secured?: { cert: string; key: string; password
   const id = container.getId();
   return {
     url: `${secured ? `rediss://:${secured.password}@` : "redis://"}127.0.0.1:${port}`,
+    container: id,
     stop: async () => void (await docker("stop", id)),
     start: async () => void (await docker("start", id)),
     hang: async () => void (await docker("pause", id)),

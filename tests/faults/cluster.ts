@@ -1,0 +1,179 @@
+import { Kafka, logLevel, type Admin } from "kafkajs";
+import { GenericContainer, Network, Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
+import { Toxiproxy, type Proxy } from "toxiproxy-node-client";
+import { docker, freePort } from "../support/docker.ts";
+import { startRedis, type RedisServer } from "../support/redis.ts";
+import { waitFor } from "./patience.ts";
+
+/** Where a broker of its own small disk keeps its records. */
+export const SMALL_DISK = "/small-disk";
+
+/** One broker, and the proxy through which all processes under test reach it. */
+export interface Node {
+  readonly id: number;
+  readonly container: string;
+  readonly proxy: Proxy;
+}
+
+/** Kafka, Redis and toxiproxy, made for the faults. */
+export interface Cluster extends AsyncDisposable {
+  /** For processes under test: whatever a broker tells of its address leads through its proxy. */
+  readonly brokers: string;
+  /** For the harness: past the proxies. */
+  readonly direct: string;
+  readonly redis: RedisServer;
+  readonly nodes: readonly Node[];
+  /** For peers in containers: in this network the broker is called `kafka`, through a proxy, and Redis `redis`. */
+  readonly network: StartedNetwork;
+  readonly admin: <T>(ask: (admin: Admin) => Promise<T>) => Promise<T>;
+  /** Runs one of Kafka's own programs in a container, such as `kafka-leader-election.sh`. */
+  tool(program: string, args: readonly string[], input?: string): Promise<string>;
+  /** Resolves when every partition has all its replicas in sync. */
+  healthy(): Promise<void>;
+}
+
+interface Place {
+  readonly id: number;
+  readonly direct: number;
+  readonly proxied: number;
+  readonly smallDisk: boolean;
+}
+
+const PROXY_PORT = 10_000;
+
+/** Starts as many brokers; with three of them, each partition is on all and takes records while two are in sync. */
+export async function startCluster(size: 1 | 3): Promise<Cluster> {
+  const network = await new Network().start();
+  const [proxies, redis, ...ports] = await Promise.all([
+    startProxies(network, size),
+    startRedis(),
+    ...Array.from({ length: size }, freePort),
+  ]);
+  const places = ports.map((direct, at) => ({
+    id: at + 1,
+    direct,
+    proxied: proxies.getMappedPort(PROXY_PORT + at + 1),
+    smallDisk: size === 3 && at === 2,
+  }));
+  const containers = await Promise.all(places.map((place) => startBroker(network, place, size)));
+  const toxiproxy = new Toxiproxy(`http://127.0.0.1:${proxies.getMappedPort(8474)}`);
+  const nodes = await Promise.all(
+    places.map(async ({ id }, at) => ({
+      id,
+      container: containers[at]!.getId(),
+      proxy: await toxiproxy.createProxy({
+        name: `broker-${id}`,
+        listen: `0.0.0.0:${PROXY_PORT + id}`,
+        upstream: `broker-${id}:9092`,
+      }),
+    })),
+  );
+  const python = { name: "python", listen: "0.0.0.0:9092", upstream: "broker-1:9094" };
+  await toxiproxy.createProxy(python);
+  await docker("network", "connect", "--alias", "redis", network.getName(), redis.container);
+  const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
+  const admin = adminOf(direct);
+  return {
+    brokers: places.map((place) => `127.0.0.1:${place.proxied}`).join(","),
+    direct,
+    redis,
+    nodes,
+    network,
+    admin,
+    tool: (program, args, input) => runTool(containers[0]!, program, args, input),
+    healthy: () =>
+      waitFor(
+        () => admin(allInSync),
+        120,
+        () => "not every partition has all its replicas in sync",
+      ),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...containers, proxies].map((container) => container.stop({ timeout: 0 })));
+      await redis.remove();
+      await network.stop();
+    },
+  };
+}
+
+async function startProxies(network: StartedNetwork, size: number): Promise<StartedTestContainer> {
+  return await new GenericContainer("ghcr.io/shopify/toxiproxy:2.12.0")
+    .withNetwork(network)
+    .withNetworkAliases("kafka")
+    .withExposedPorts(8474, ...Array.from({ length: size }, (_, at) => PROXY_PORT + at + 1))
+    .withWaitStrategy(Wait.forLogMessage(/Starting Toxiproxy HTTP server/))
+    .start();
+}
+
+async function startBroker(network: StartedNetwork, place: Place, size: number): Promise<StartedTestContainer> {
+  const broker = new GenericContainer("apache/kafka:4.1.1")
+    .withNetwork(network)
+    .withNetworkAliases(`broker-${place.id}`)
+    .withEnvironment(environment(place, size))
+    .withExposedPorts({ container: 9093, host: place.direct })
+    .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
+    .withStartupTimeout(180_000);
+  if (place.smallDisk) broker.withTmpFs({ [SMALL_DISK]: "rw,size=256m,mode=1777" });
+  return await broker.start();
+}
+
+function environment({ id, direct, proxied, smallDisk }: Place, size: number): Record<string, string> {
+  const replicas = String(size);
+  const insync = size === 1 ? "1" : "2";
+  return {
+    KAFKA_NODE_ID: String(id),
+    KAFKA_PROCESS_ROLES: "broker,controller",
+    KAFKA_LISTENERS: "PROXIED://:9092,DIRECT://:9093,PYTHON://:9094,INNER://:19092,CONTROLLER://:29093",
+    KAFKA_ADVERTISED_LISTENERS: `PROXIED://127.0.0.1:${proxied},DIRECT://127.0.0.1:${direct},PYTHON://kafka:9092,INNER://broker-${id}:19092`,
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: ["PROXIED", "DIRECT", "PYTHON", "INNER", "CONTROLLER"]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(","),
+    KAFKA_INTER_BROKER_LISTENER_NAME: "INNER",
+    KAFKA_CONTROLLER_LISTENER_NAMES: "CONTROLLER",
+    KAFKA_CONTROLLER_QUORUM_VOTERS: Array.from({ length: size }, (_, at) => `${at + 1}@broker-${at + 1}:29093`).join(
+      ",",
+    ),
+    KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false",
+    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: "0",
+    KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS: "1000",
+    KAFKA_DEFAULT_REPLICATION_FACTOR: replicas,
+    KAFKA_MIN_INSYNC_REPLICAS: insync,
+    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: replicas,
+    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: "5",
+    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: replicas,
+    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: insync,
+    KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS: "5",
+    // A broker that is gone is missed soon, and not by mistake on a busy machine.
+    KAFKA_BROKER_SESSION_TIMEOUT_MS: "6000",
+    KAFKA_REPLICA_LAG_TIME_MAX_MS: "10000",
+    KAFKA_HEAP_OPTS: "-Xmx512m",
+    ...(smallDisk && { KAFKA_LOG_DIRS: SMALL_DISK, KAFKA_METADATA_LOG_DIR: "/tmp/kraft-metadata" }),
+  };
+}
+
+async function runTool(container: StartedTestContainer, program: string, args: readonly string[], input = "") {
+  const script = `printf %s "$INPUT" | /opt/kafka/bin/${program} --bootstrap-server broker-1:19092 "$@"`;
+  const env = { INPUT: input, KAFKA_HEAP_OPTS: "-Xmx128m" };
+  const result = await container.exec(["sh", "-c", script, program, ...args], { env });
+  if (result.exitCode !== 0)
+    throw new Error(`${program} ${args.join(" ")} ended with ${result.exitCode}: ${result.output}`);
+  return result.output;
+}
+
+/** A client for each question: what a fault did to the last one's connections is nobody's business. */
+function adminOf(brokers: string): Cluster["admin"] {
+  const kafka = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.NOTHING, retry: { retries: 10 } });
+  return async (ask) => {
+    const admin = kafka.admin();
+    try {
+      await admin.connect();
+      return await ask(admin);
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+  };
+}
+
+async function allInSync(admin: Admin): Promise<boolean> {
+  const { topics } = await admin.fetchTopicMetadata();
+  return topics.every(({ partitions }) => partitions.every(({ isr, replicas }) => isr.length === replicas.length));
+}

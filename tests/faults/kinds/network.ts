@@ -1,0 +1,75 @@
+import type { Proxy } from "toxiproxy-node-client";
+import type { Fault } from "../faults.ts";
+import type { Line } from "../line.ts";
+import { rest } from "../patience.ts";
+
+type Toxic = Omit<Parameters<Proxy["addToxic"]>[0], "name" | "toxicity">;
+
+export const network: Record<string, Fault> = {
+  "connections cut": { run: cut, peers: true },
+  "answers dropped after the broker wrote": { run: dropped, peers: true },
+  "latency 500 ms": {
+    run: (line) =>
+      poisoned(line, [{ type: "latency", stream: "downstream", attributes: { latency: 500, jitter: 0 } }], 10),
+    peers: true,
+  },
+  "50 KB/s": {
+    run: (line) =>
+      poisoned(
+        line,
+        [
+          { type: "bandwidth", stream: "downstream", attributes: { rate: 50 } },
+          { type: "bandwidth", stream: "upstream", attributes: { rate: 50 } },
+        ],
+        10,
+      ),
+    peers: true,
+  },
+};
+
+const proxies = ({ cluster }: Line) => cluster.nodes.map(({ proxy }) => proxy);
+
+async function cut(line: Line): Promise<void> {
+  for (let times = 0; times < 3; times++) {
+    line.hit(line.stops.length);
+    await Promise.all(proxies(line).map((proxy) => switched(proxy, false)));
+    await rest(line.upTo(5) * 200);
+    await Promise.all(proxies(line).map((proxy) => switched(proxy, true)));
+    await line.recovered();
+  }
+}
+
+async function switched({ listen, upstream, toxiproxy, name }: Proxy, enabled: boolean): Promise<void> {
+  await (await toxiproxy.get(name)).update({ enabled, listen, upstream });
+}
+
+/** Requests reach the broker, nothing comes back, and a second later the connection ends. */
+async function dropped(line: Line): Promise<void> {
+  const between = line.route.slice(1);
+  const written = async () => {
+    const bounds = await line.cluster.admin((admin) =>
+      Promise.all(between.map((topic) => admin.fetchTopicOffsets(topic))),
+    );
+    return bounds.flat().reduce((sum, { high }) => sum + Number(high), 0);
+  };
+  let unanswered = 0;
+  for (let times = 0; times < 3; times++) {
+    line.hit(line.stops.length);
+    const before = await written();
+    await poisoned(line, [{ type: "timeout", stream: "downstream", attributes: { timeout: 1_000 } }], 3);
+    unanswered += (await written()) - before;
+    await line.recovered();
+  }
+  if (unanswered === 0) throw new Error("nothing was written whose answer was dropped");
+}
+
+async function poisoned(line: Line, toxics: readonly Toxic[], seconds: number): Promise<void> {
+  line.hit(line.stops.length);
+  const made = await Promise.all(
+    proxies(line).flatMap((proxy) =>
+      toxics.map((toxic, at) => proxy.addToxic({ ...toxic, name: `toxic-${at}`, toxicity: 1 })),
+    ),
+  );
+  await rest(seconds * 1_000);
+  await Promise.all(made.map((toxic) => toxic.remove()));
+}

@@ -1,0 +1,141 @@
+import type { Outgoing } from "metrobus";
+import type { Fault } from "../faults.ts";
+import { numbered, PARTITIONS, type Line } from "../line.ts";
+import { rest, waitFor } from "../patience.ts";
+
+export const topics: Record<string, Fault> = {
+  "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore) },
+  "dead-letter topic not writable": { run: (line) => noLetters(line, forbid, allow) },
+  "next topic missing": { run: nextMissing, peers: true },
+  "next topic deleted under way": { run: nextDeleted },
+  "a topic gains partitions": { run: morePartitions },
+  "records removed by retention": { run: retention },
+};
+
+const deleteTopic = ({ cluster }: Line, topic: string) =>
+  cluster.admin((admin) => admin.deleteTopics({ topics: [topic] }));
+
+async function remove(line: Line): Promise<void> {
+  await line.ledger.read([line.letters]);
+  await deleteTopic(line, line.letters);
+  line.ledger.renewed(line.letters);
+}
+const restore = (line: Line) => line.metro.create([line.letters]);
+
+/** More replicas would have to be in sync than there are. */
+const forbid = (line: Line) => setMinInsync(line, "5");
+const allow = (line: Line) => setMinInsync(line, "1");
+
+async function setMinInsync({ cluster, letters }: Line, value: string): Promise<void> {
+  const change = ["--alter", "--entity-type", "topics", "--entity-name", letters];
+  await cluster.tool("kafka-configs.sh", [...change, "--add-config", `min.insync.replicas=${value}`]);
+}
+
+/** The partition of a bad message waits, and says so; it goes on when its letter can be written. */
+async function noLetters(line: Line, away: (line: Line) => Promise<unknown>, back: (line: Line) => Promise<unknown>) {
+  await away(line);
+  const before = new Map(line.processes().map((process) => [process, unwritten(process)]));
+  line.mischief((n, message) => (n % 100 === 0 ? spoilt(line, n, message) : message));
+  const told = () => line.mates(line.stops[0]!).some((process) => unwritten(process) > (before.get(process) ?? 0));
+  await waitFor(told, 60, () => "a process to tell that a dead letter can't be written");
+  await waitFor(notReady, 60, () => "a process to be not ready for its dead letter");
+  line.mischief((_, message) => message);
+  await back(line);
+
+  async function notReady(): Promise<boolean> {
+    const answers = await Promise.all(line.mates(line.stops[0]!).map((process) => process.health("/readyz")));
+    return answers.some(({ status, text }) => status === 503 && text.includes("a dead letter can't be written"));
+  }
+}
+
+const unwritten = ({ log }: { log: readonly { msg: string }[] }): number =>
+  log.filter(({ msg }) => msg.startsWith("a dead letter can't be written")).length;
+
+function spoilt(line: Line, n: number, message: Outgoing): Outgoing {
+  line.bad.add(n);
+  return { ...message, value: Buffer.from(`{"payload":{"n":${n}}`) };
+}
+
+async function nextMissing(line: Line): Promise<void> {
+  const nowhere = `Nowhere-${line.letters}`;
+  line.mischief((n, message) => {
+    if (n % 100 !== 0) return message;
+    line.bad.add(n);
+    return { ...message, value: numbered([line.route[0]!, line.route[1]!, nowhere], n).value };
+  });
+  await line.mates(line.stops[2]!)[0]!.progress(Math.max(200, line.perSecond * 3));
+  line.mischief((_, message) => message);
+}
+
+/** Some messages end in a topic of their own, which is deleted while nobody writes to it, and made again later. */
+async function nextDeleted(line: Line): Promise<void> {
+  const [first, second] = line.stops as [string, string, string];
+  const side = `Side-${line.letters}`;
+  line.ends.push(side);
+  await line.metro.create([side]);
+  line.mischief((n, message) => {
+    if (n % 10 !== 0) return message;
+    line.bad.add(n);
+    return { ...message, value: numbered([first, second, side], n).value };
+  });
+  const more = () => line.mates(second)[0]!.progress(Math.max(200, line.perSecond));
+  await more();
+  const writers = [...line.mates(second)];
+  line.hit();
+  await Promise.all(writers.map((process) => process.signal("SIGSTOP")));
+  // What is on its way to the broker arrives.
+  await rest(500);
+  await line.ledger.read([side]);
+  await deleteTopic(line, side);
+  await Promise.all(writers.map((process) => process.signal("SIGCONT")));
+  line.ledger.renewed(side);
+  await more();
+  await line.metro.create([side]);
+  await more();
+  line.mischief((_, message) => message);
+}
+
+/** Order is kept between changes of a topic's number of partitions, not across one. */
+async function morePartitions(line: Line): Promise<void> {
+  const [first, second] = line.stops as [string, string, string];
+  line.facts.ordered = false;
+  const count = line.watch.lanes(second).length + 2;
+  await line.cluster.admin((admin) => admin.createPartitions({ topicPartitions: [{ topic: second, count }] }));
+  // Processes that begin now see the new partitions; the others do so in a few minutes.
+  const old = [...line.mates(first)];
+  await Promise.all(old.map(() => line.start(first).progress(1)));
+  for (const process of old) await process.end("SIGTERM");
+  const used = () =>
+    line.watch.lanes(second).filter(({ lane, position }) => Number(lane) >= PARTITIONS && position > 0n);
+  await waitFor(
+    () => used().length > 0,
+    60,
+    () => `messages in the new partitions of ${second}\n${line.watch.describe()}`,
+  );
+}
+
+/** Records go while nobody reads them; who comes back tells how many. */
+async function retention(line: Line): Promise<void> {
+  const topic = line.stops[0]!;
+  const readers = [...line.mates(topic)];
+  line.hit();
+  line.facts.counted = false;
+  await Promise.all(readers.map((process) => process.signal("SIGSTOP")));
+  await rest(1_000);
+  await line.ledger.read([topic]);
+  const read = line.ledger.entries(topic);
+  const positions = new Map((await line.metro.state(topic)).map(({ lane, position }) => [lane, Number(position)]));
+  const cut = new Map<number, number>();
+  for (const { partition, offset } of read) cut.set(partition, offset + 1);
+  const partitions = [...cut].map(([partition, offset]) => ({ partition, offset: String(offset) }));
+  await line.cluster.admin((admin) => admin.deleteTopicRecords({ topic, partitions }));
+  for (const { n, partition, offset } of read) if (offset >= positions.get(String(partition))!) line.removed.add(n);
+  await Promise.all(readers.map((process) => process.signal("SIGCONT")));
+  const told = () =>
+    readers.some(({ log }) => log.some(({ msg }) => msg.startsWith("records were removed by retention")));
+  await waitFor(
+    told,
+    60,
+    () => `a process to tell of the gap: ${readers.map((process) => process.describe()).join("\n")}`,
+  );
+}

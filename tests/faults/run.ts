@@ -1,0 +1,104 @@
+/**
+ * `npm run faults`: every fault alone, with each delivery and for the peers, then random sequences until the time is over.
+ * `--only <fault>` (part of its name), `--delivery <…>`, `--seed <n>`, `--messages <n>`, `--minutes <n>`, `--peers`;
+ * `--write` puts the table into docs/guarantees.md.
+ */
+import { parseArgs } from "node:util";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { startCluster, type Cluster } from "./cluster.ts";
+import { faults, type Fault } from "./faults.ts";
+import { table, write, type Result } from "./report.ts";
+import { DELIVERIES, metrobus, PEERS, type Delivery, type Subject } from "./subjects.ts";
+import { trial, type Verdict } from "./trial.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "60" },
+    messages: { type: "string", default: "100000" },
+    seconds: { type: "string", default: "20" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    only: { type: "string", multiple: true, default: [] },
+    delivery: { type: "string", multiple: true, default: [...DELIVERIES] },
+    subject: { type: "string", multiple: true, default: ["metrobus", "peers"] },
+    write: { type: "boolean", default: false },
+  },
+});
+const [minutes, messages, seconds, seed] = [values.minutes, values.messages, values.seconds, values.seed].map(
+  Number,
+) as [number, number, number, number];
+const until = Date.now() + minutes * 60_000;
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+const chosen = Object.entries(faults).filter(
+  ([name]) => values.only.length === 0 || values.only.some((part) => name.includes(part)),
+);
+if (chosen.length === 0)
+  throw new Error(`no fault's name has ${values.only.join(" or ")} in it: ${Object.keys(faults).join(", ")}`);
+const subjects = [
+  ...(values.subject.includes("metrobus") ? values.delivery.map((delivery) => metrobus(delivery as Delivery)) : []),
+  ...(values.subject.includes("peers") ? PEERS : []),
+];
+const fits = (fault: Fault, { delivery }: Subject): boolean =>
+  delivery ? !fault.delivery || fault.delivery === delivery : fault.peers === true;
+
+const results: Result[] = [];
+let failed = 0;
+
+async function run(cluster: Cluster, subject: Subject, which: readonly (readonly [string, Fault])[], ownSeed: number) {
+  const names = which.map(([name]) => name);
+  const began = Date.now();
+  say(`${subject.name}: ${names.join(", ")} (seed ${ownSeed})`);
+  try {
+    const verdict = await trial({ cluster, subject, faults: which, seed: ownSeed, messages, seconds });
+    results.push({ subject: subject.name, faults: names, verdict });
+    if (subject.delivery && verdict.broken.length > 0) failed++;
+    say(`  ${told(verdict)}, ${Math.round((Date.now() - began) / 1_000)} s`);
+    for (const line of verdict.broken) say(`  ✗ ${line}`);
+  } catch (error) {
+    if (subject.delivery) failed++;
+    results.push({ subject: subject.name, faults: names, verdict: null });
+    say(`  ✗ ${String(error)}`);
+  }
+}
+
+function told({ sent, lost, twice, atMostTwice, disordered, stuck }: Verdict): string {
+  return `${sent} messages: ${lost} lost, ${twice} twice (at least once: at most ${atMostTwice}), ${disordered ?? "–"} out of order, ${stuck} stuck`;
+}
+
+/** Every chosen fault alone. */
+async function alone(cluster: Cluster, size: 1 | 3): Promise<void> {
+  for (const [name, fault] of chosen.filter(([, { brokers = 1 }]) => brokers === size)) {
+    const missing = fault.missing?.();
+    if (missing) {
+      say(`${name}: NOT RUN, ${missing}`);
+      if (process.env["CI"] === "true") failed++;
+      continue;
+    }
+    for (const subject of subjects) if (fits(fault, subject)) await run(cluster, subject, [[name, fault]], seed);
+  }
+}
+
+/** Three faults at a time, from a seed of their own, until the time is over. */
+async function sequences(cluster: Cluster): Promise<void> {
+  const ours = subjects.filter(({ delivery }) => delivery);
+  for (let turn = 1; Date.now() < until && ours.length > 0; turn++) {
+    const random = xoroshiro128plus(seed + turn);
+    const subject = ours[turn % ours.length]!;
+    const pool = chosen.filter(([, fault]) => fits(fault, subject) && !fault.missing?.());
+    const some = Array.from({ length: 3 }, () => pool[uniformInt(random, 0, pool.length - 1)]!);
+    await run(cluster, subject, some, seed + turn);
+  }
+}
+
+say(`seed ${seed}`);
+for (const size of [1, 3] as const) {
+  const inSequence = size === 3 && values.only.length !== 1;
+  if (!inSequence && !chosen.some(([, { brokers = 1 }]) => brokers === size)) continue;
+  await using cluster = await startCluster(size);
+  await alone(cluster, size);
+  if (inSequence) await sequences(cluster);
+}
+console.log(table(results));
+if (values.write) await write(results);
+process.exitCode = failed > 0 ? 1 : 0;

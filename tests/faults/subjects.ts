@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { docker } from "../support/docker.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Program } from "./process.ts";
+
+export const DELIVERIES = ["at-least-once", "exactly-once"] as const;
+export type Delivery = (typeof DELIVERIES)[number];
+
+export interface HopSetting {
+  readonly topic: string;
+  readonly letters: string;
+  readonly workMs: number;
+}
+
+/** Whatever does one hop as a process: metrobus, and what people use in its place. */
+export interface Subject {
+  readonly name: string;
+  /** Of metrobus only: what it has promised. */
+  readonly delivery?: Delivery;
+  /** Messages without a key have no order. */
+  readonly keyless?: true;
+  /** The most that it can do a second, of three stops. */
+  readonly atMostPerSecond?: number;
+  program(cluster: Cluster, setting: HopSetting): Program;
+}
+
+const file = (name: string) => join(import.meta.dirname, "fixtures", name);
+
+export function metrobus(delivery: Delivery): Subject {
+  return {
+    name: `metrobus ${delivery}`,
+    delivery,
+    program: ({ brokers, redis }, { topic, letters, workMs }) => ({
+      command: process.execPath,
+      args: ["--import", file("at-step.ts"), file("pass-on.ts"), topic, String(workMs)],
+      env: {
+        METROBUS_BUS: "kafka",
+        KAFKA_BROKERS: brokers,
+        REDIS_URL: redis.url,
+        METROBUS_DEAD_LETTER_TOPIC: letters,
+        METROBUS_SESSION_TIMEOUT: "3s",
+        METROBUS_DELIVERY: delivery,
+        LOG_FORMAT: "json",
+        LOG_LEVEL: "info",
+        HEALTH_PORT: "0",
+      },
+    }),
+  };
+}
+
+const inNode = (name: string, fixture: string): Subject => ({
+  name,
+  atMostPerSecond: 500,
+  program: ({ brokers }, { topic }) => ({
+    command: process.execPath,
+    args: [file(fixture), topic, brokers],
+    env: {},
+  }),
+});
+
+const kafkajs = inNode("kafkajs eachMessage + send", "each-message.ts");
+const nestjs = inNode("NestJS", "nest.ts");
+
+/** The release of PyPI in its image (tests/integration/python), reached as it knows to reach Kafka: under the name `kafka`. */
+const python: Subject = {
+  name: "Python metrobus",
+  keyless: true,
+  atMostPerSecond: 200,
+  program({ network }, { topic }) {
+    const name = `metrobus-faults-${randomUUID()}`;
+    const env = { TOPIC: topic, RELEASE: "0.0.23", CONSUMER_GROUP: `metrobus.${topic}`, KAFKA_HOST: "kafka" };
+    const settings = Object.entries({ ...env, REDIS_HOST: "redis" }).flatMap(([key, value]) => [
+      "-e",
+      `${key}=${value}`,
+    ]);
+    const where = ["--network", network.getName(), "-v", `${file("")}:/fixtures:ro`];
+    const run = ["sh", "-c", "PYTHONPATH=/opt/$RELEASE:/opt/shared exec python3 -u /fixtures/pass_on.py"];
+    return {
+      command: "docker",
+      args: ["run", "--rm", "--init", "--name", name, ...where, ...settings, "metrobus-python-original", ...run],
+      env: {},
+      signal: (signal) => docker("kill", "--signal", signal, name),
+    };
+  },
+};
+
+/** What users have today. */
+export const PEERS: readonly Subject[] = [kafkajs, nestjs, python];
