@@ -1,26 +1,49 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Config } from "./config.ts";
 import type { StopCallback } from "./context.ts";
+import { MetrobusError } from "./errors.ts";
 import { compose, type Handler, type Middleware } from "./middleware.ts";
+import { breaker, type Breaker, type BreakerOptions } from "./middleware/breaker.ts";
 import { callbackHandler } from "./middleware/callback.ts";
 import { deadLetter } from "./middleware/dead-letter.ts";
 import { envelope } from "./middleware/envelope.ts";
-import { isRetryable, retry } from "./middleware/retry.ts";
+import { later } from "./middleware/later.ts";
+import { retry } from "./middleware/retry.ts";
 import { schema } from "./middleware/schema.ts";
 import { timeLimit } from "./middleware/time-limit.ts";
-import type { StopOptions } from "./stop-options.ts";
+import { laterDelays, laterWithin, type StopOptions } from "./stop-options.ts";
 
 /** The options of any stop, whatever its callback takes. */
 export type AnyStopOptions = Omit<StopOptions<never>, "schema"> & { readonly schema?: StandardSchemaV1 };
 
+/** Whether trying again can help: where metrobus's own errors say that it can't, a stop's own function is not asked. */
+function retryable({ isRetryable = () => true }: AnyStopOptions): (error: Error) => boolean {
+  return (error) => (!(error instanceof MetrobusError) || error.retryable) && isRetryable(error);
+}
+
+/** The one breaker that all messages of a started stop pass; null: its options want none. */
+export function stopBreaker(options: AnyStopOptions, told: Pick<BreakerOptions, "log" | "changed">): Breaker | null {
+  if (options.breaker === false) return null;
+  const { baseMs = 1_000, capMs = 30_000 } = options.breaker ?? {};
+  return breaker({ baseMs, capMs, isRetryable: retryable(options), ...told });
+}
+
 /** A stop's callback with all that is around it: the order of the middleware, outermost first. */
-export function stopHandler(callback: StopCallback<never>, options: AnyStopOptions, config: Config): Handler {
+export function stopHandler(
+  callback: StopCallback<never>,
+  options: AnyStopOptions,
+  config: Config,
+  breaker: Breaker | null,
+): Handler {
   const { retries = {}, input = "routed", schema: validator, use = [] } = options;
   const { attempts = config.attempts, baseMs = 100, capMs = 10_000 } = retries;
+  const delays = laterDelays(options);
   const layers: Middleware[] = [
     deadLetter,
+    ...(delays.length > 0 ? [later({ delays, withinMs: laterWithin(options), isRetryable: retryable(options) })] : []),
     envelope(input, config.envelope),
-    retry({ attempts, baseMs, capMs, isRetryable: options.isRetryable ?? isRetryable }),
+    ...(breaker ? [breaker.middleware] : []),
+    retry({ attempts, baseMs, capMs, isRetryable: retryable(options) }),
     timeLimit(options.timeLimit ?? config.timeLimitMs),
     ...(validator ? [schema(validator)] : []),
     ...use,

@@ -25,6 +25,7 @@ export type {
   TopicSpec,
 } from "./bus.ts";
 export type {
+  BreakerState,
   Buckets,
   Count,
   Flush,

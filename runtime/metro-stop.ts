@@ -3,12 +3,13 @@ import type { Subscription } from "./bus.ts";
 import { connect, groupOf, type MetroBus } from "./connect.ts";
 import type { StopCallback } from "./context.ts";
 import { ConfigError, LaneLost, MetrobusError, UnknownTopic } from "./errors.ts";
-import { stopHandler, type AnyStopOptions } from "./handler.ts";
+import { stopBreaker, stopHandler, type AnyStopOptions } from "./handler.ts";
 import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
+import type { Breaker } from "./middleware/breaker.ts";
 import { progressWatch } from "./stuck-lanes.ts";
 import { runStop } from "./run.ts";
-import { checkStop, type StopOptions } from "./stop-options.ts";
+import { checkStop, laterDelays, type StopOptions } from "./stop-options.ts";
 
 /** The last counts have what callbacks leave of SHUTDOWN_TIMEOUT, and this at least. */
 const COUNTS_MS = 500;
@@ -33,6 +34,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   #subscription: Subscription | undefined;
   #metro: MetroBus | undefined;
   #books: Books | undefined;
+  #breaker: Breaker | null = null;
   #started: Promise<this> | undefined;
   #stopped: Promise<void> | undefined;
   #progress: ReturnType<typeof progressWatch> | undefined;
@@ -73,6 +75,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     else if (!this.#subscription) problems.push("it has not joined its group yet");
     const problem = this.#subscription?.problem?.();
     if (problem) problems.push(problem);
+    const held = this.#breaker?.problem();
+    if (held) problems.push(held);
     const stuck = this.#progress?.stuck() ?? [];
     if (stuck.length > 0)
       problems.push(
@@ -113,26 +117,37 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     this.#checkNotStopped();
     const log = ofProcess.child({ stop: this.topic });
     const books = (this.#books = openBooks(this.topic, recorder, log));
+    const breaker = (this.#breaker = stopBreaker(this.#options, {
+      log,
+      changed: (openSince) => recorder.breaker(this.topic, openSince),
+    }));
     const { onBatch, idle, busy } = hop({
       ...books,
       stop: this.topic,
       rules: config,
       log,
       halt: this.#halt.signal,
-      handler: stopHandler(this.callback, this.#options, config),
+      handler: stopHandler(this.callback, this.#options, config, breaker),
       concurrency: this.#options.concurrency ?? config.concurrency,
       failed: this.#failure.resolve,
     });
     const group = this.#options.group ?? groupOf(config, this.topic);
     const delivery = this.#options.delivery ?? config.delivery;
     if (delivery === "exactly-once" && !bus.features.exactlyOnce) throw notOnThisBus(this.topic, bus.name);
-    const consuming = { topic: this.topic, group, start: config.start, delivery, onGap: books.gap };
+    const later = laterDelays(this.#options);
+    const consuming = { topic: this.topic, group, start: config.start, delivery, later, onGap: books.gap };
     const subscription = (this.#subscription = await bus.consume(consuming, onBatch));
     this.#idle = idle;
     void subscription.failed.then(this.#failure.resolve);
     this.#progress = progressWatch({ lanes: subscription.lanes, busy, ask: () => bus.state(group, this.topic) });
-    this.#watch = setInterval(this.#progress.look, 1_000).unref();
+    this.#watch = setInterval(() => this.#look(), 1_000).unref();
     log.info({ group, bus: bus.name }, "the stop has begun");
+  }
+
+  #look(): void {
+    void this.#progress?.look();
+    const openSince = this.#breaker?.openSince();
+    if (openSince) this.#metro?.recorder.breaker(this.topic, openSince);
   }
 
   async #prepareTopics({ bus, config }: MetroBus): Promise<void> {
@@ -160,6 +175,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const subscription = this.#subscription;
     await subscription?.stop(deadline, this.#idle?.());
     this.#subscription = undefined;
+    if (this.#breaker?.openSince()) this.#metro?.recorder.breaker(this.topic, 0);
     const counted = Math.max(deadline, Date.now() + COUNTS_MS);
     await this.#metro?.recorder.flush(counted);
     if (!this.#options.bus) await this.#metro?.close(counted);

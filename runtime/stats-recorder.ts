@@ -11,6 +11,8 @@ export interface StatsRecorder {
   times(stop: string, workedMs: number, waitedMs: number): void;
   /** Records that retention removed before they were read. */
   gap(stop: string, records: number): void;
+  /** Since when a stop's breaker is open (epoch ms), or that it is closed (0): told on each change, and every second while it is open. */
+  breaker(stop: string, openSince: number): void;
   /** Writes all that is counted now. Resolves when that was tried, or at `deadline` (epoch ms; default: none); never rejects. */
   flush(deadline?: number): Promise<void>;
   /** Writes what is left, trying again until `deadline` (epoch ms; default: 2 s from now), and says what was lost if it can't. */
@@ -114,6 +116,7 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
     count: (stop, outcome, detail, messages = 1) => of(stop).count(outcome, detail, messages, now()),
     times: (stop, workedMs, waitedMs) => of(stop).times(workedMs, waitedMs),
     gap: (stop, records) => of(stop).gap(records),
+    breaker: (stop, openSince) => of(stop).breaker(openSince),
     flush: (deadline) => (deadline === undefined ? flush() : until(deadline, flush())),
     async close(deadline = Date.now() + CLOSE_WITHIN_MS) {
       await until(

@@ -3,9 +3,10 @@
  * second; whoever shows them reads a `Snapshot`.
  */
 
-export type OutcomeKind = "forwarded" | "dropped" | "arrived" | "dead";
+/** "later": put off, so it comes again, and what becomes of it then counts too. */
+export type OutcomeKind = "forwarded" | "dropped" | "arrived" | "dead" | "later";
 
-/** So many messages with one outcome; `detail` is the next topic (forwarded) or the reason (dropped, dead), else "": well-formed text. */
+/** So many messages with one outcome; `detail` is the next topic (forwarded) or the reason (dropped, dead, later), else "": well-formed text. */
 export interface Count {
   outcome: OutcomeKind;
   detail: string;
@@ -31,6 +32,15 @@ export interface StopFlush {
   lastSeen: number;
   /** Records that retention removed before they were read. */
   gaps: number;
+  /** Only when there is news of its breaker: every second while it is open, and when it closes. */
+  breaker?: BreakerState;
+}
+
+export interface BreakerState {
+  /** How often it has opened. */
+  openings: number;
+  /** Epoch ms; 0: it is closed. In a snapshot the earliest of all processes: one that falls silent is forgotten after `OPEN_KEPT_MS`. */
+  openSince: number;
 }
 
 /** Differences of one process. A store applies each (instance, sequence) once, however often it is written. */
@@ -45,11 +55,13 @@ export interface Flush {
 
 export interface StopSnapshot {
   stop: string;
+  /** Messages that the stop is done with: all outcomes but "later". */
   processed: number;
   forwarded: number;
   dropped: number;
   arrived: number;
   dead: number;
+  later: number;
   /** Every (outcome, detail) with its total, largest first. */
   counts: readonly Count[];
   /** Messages per second over the last full seconds. */
@@ -59,6 +71,7 @@ export interface StopSnapshot {
   worked: Buckets;
   waited: Buckets;
   gaps: number;
+  breaker: BreakerState;
 }
 
 export interface Snapshot {
@@ -85,6 +98,9 @@ export interface StatsStore {
 
 /** At most this many different (outcome, detail) per stop; what comes later is counted under "other". */
 export const MAX_DETAILS = 100;
+
+/** A breaker counts as open for so long after a process has said so last: it may have died meanwhile. */
+export const OPEN_KEPT_MS = 10_000;
 
 /** Characters (UTF-16) of a detail; what is longer is cut off. */
 export const MAX_DETAIL_LENGTH = 256;

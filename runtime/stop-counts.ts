@@ -3,6 +3,7 @@ import { BUCKETS, bucketOf } from "./histogram.ts";
 import {
   MAX_DETAIL_LENGTH,
   MAX_DETAILS,
+  type BreakerState,
   type Buckets,
   type Count,
   type OutcomeKind,
@@ -15,6 +16,8 @@ export interface StopCounts {
   count(outcome: OutcomeKind, detail: string, messages: number, at: number): void;
   times(workedMs: number, waitedMs: number): void;
   gap(records: number): void;
+  /** Epoch ms; 0: closed. */
+  breaker(openSince: number): void;
   /** The differences since the last call, or null when there are none. */
   take(): Omit<StopFlush, "stop"> | null;
 }
@@ -33,11 +36,14 @@ export function stopCounts(): StopCounts {
     dropped: new Map(),
     arrived: new Map(),
     dead: new Map(),
+    later: new Map(),
   };
   const worked = new Float64Array(BUCKETS);
   const waited = new Float64Array(BUCKETS);
   let lastSeen = 0;
   let gaps = 0;
+  let openSince = 0;
+  let news: BreakerState | undefined;
   let changed = false;
 
   function slotFor(outcome: OutcomeKind, detail: string): Slot {
@@ -65,6 +71,12 @@ export function stopCounts(): StopCounts {
       gaps += records;
       changed = true;
     },
+    breaker(since) {
+      const hasOpened = since !== 0 && since !== openSince;
+      openSince = since;
+      news = { openings: (news?.openings ?? 0) + (hasOpened ? 1 : 0), openSince };
+      changed = true;
+    },
     take() {
       if (!changed) return null;
       const taken = {
@@ -73,8 +85,10 @@ export function stopCounts(): StopCounts {
         waited: takeBuckets(waited),
         lastSeen,
         gaps,
+        ...(news && { breaker: news }),
       };
       gaps = 0;
+      news = undefined;
       changed = false;
       return taken;
     },

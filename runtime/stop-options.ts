@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { inspect } from "node:util";
 import type { Delivery } from "./bus.ts";
 import type { MetroBus } from "./connect.ts";
+import { isDuration, LONGEST_MS, milliseconds } from "./duration.ts";
 import { ConfigError } from "./errors.ts";
 import type { Middleware } from "./middleware.ts";
 import { isTopic } from "./route.ts";
@@ -15,10 +16,15 @@ export interface StopOptions<In> {
   readonly delivery?: Delivery;
   /** Callbacks of one partition running at once. Default: METROBUS_CONCURRENCY (1). Above 1, order is kept per key. */
   readonly concurrency?: number;
-  /** Tries in all (default METROBUS_ATTEMPTS, 3), and the backoff between them: full jitter below `baseMs` (100) × 2^n, at most `capMs` (10,000). */
-  readonly retries?: { readonly attempts?: number; readonly baseMs?: number; readonly capMs?: number };
-  /** Whether trying again can help. Default: yes, but for errors of metrobus that say no. */
+  /** How a message that fails is tried again. */
+  readonly retries?: Retries;
+  /** Whether trying again can help. Default: yes, but for errors of metrobus that say no. What can't be helped never opens the breaker. */
   readonly isRetryable?: (error: Error) => boolean;
+  /**
+   * What happens when nearly every message fails although trying again could help: messages are held, and one is tried
+   * now and then, after `baseMs` (1,000), doubled with each failure up to `capMs` (30,000). false: they become dead letters.
+   */
+  readonly breaker?: false | { readonly baseMs?: number; readonly capMs?: number };
   /** Milliseconds that an attempt may take, at most 2,147,483,647 (24 days). Default: METROBUS_TIME_LIMIT (30 s). */
   readonly timeLimit?: number;
   /** Awaited by `start()` before anything else: load here what the callback needs. What it throws, `start()` throws. */
@@ -33,8 +39,38 @@ export interface StopOptions<In> {
   readonly bus?: MetroBus;
 }
 
-/** What timers of Node take; they end at once when they are given more. */
-const LONGEST_MS = 2 ** 31 - 1;
+export interface Retries {
+  /** Tries in place (default METROBUS_ATTEMPTS, 3), and the backoff between them: full jitter below `baseMs` (100) × 2^n, at most `capMs` (10,000). */
+  readonly attempts?: number;
+  readonly baseMs?: number;
+  readonly capMs?: number;
+  /**
+   * What fails after them is put off, so that those behind it don't wait: `["10s", "1m", "10m"]`, shortest first, at most
+   * ten from 100ms to 24 days. Each time it is tried in place again, as often. Default: it is a dead letter at once.
+   */
+  readonly later?: readonly string[];
+  /** It does not come again later than this after it was put off first: "1h". Default: as the sum of `later` has it. */
+  readonly within?: string;
+}
+
+/** How long a message is put off, first, second and so on, ms. */
+export function laterDelays({ retries }: Pick<StopOptions<never>, "retries">): readonly number[] {
+  return (retries?.later ?? []).map(milliseconds);
+}
+
+export function laterWithin({ retries }: Pick<StopOptions<never>, "retries">): number {
+  return retries?.within === undefined ? Number.POSITIVE_INFINITY : milliseconds(retries.within);
+}
+
+const MOST_DELAYS = 10;
+/** For less there is the backoff. */
+const LEAST_DELAY_MS = 100;
+
+function isLater(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > MOST_DELAYS || !value.every(isDuration)) return false;
+  const delays = value.map(milliseconds);
+  return delays.every((ms, at) => ms >= LEAST_DELAY_MS && ms <= LONGEST_MS && ms > (delays[at - 1] ?? 0));
+}
 
 type Check = readonly [fits: (value: unknown) => boolean, words: string];
 
@@ -64,7 +100,15 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "retries.attempts": COUNT,
   "retries.baseMs": BACKOFF,
   "retries.capMs": BACKOFF,
+  "retries.later": [
+    isLater,
+    'at most ten durations from 100ms to 24 days, shortest first, such as ["10s", "1m", "10m"]',
+  ],
+  "retries.within": [isDuration, 'a duration, such as "1h"'],
   isRetryable: FUNCTION,
+  breaker: [(value) => value === false || OBJECT[0](value), "false, or an object with baseMs and capMs"],
+  "breaker.baseMs": BACKOFF,
+  "breaker.capMs": BACKOFF,
   timeLimit: [(value) => isNumber(value, 1) && value <= LONGEST_MS, `a number of milliseconds, 1 to ${LONGEST_MS}`],
   setup: FUNCTION,
   use: [(value) => Array.isArray(value) && value.every(isFunction), "an array of middleware, which are functions"],
@@ -75,8 +119,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 /** Throws ConfigError with all that is wrong: for numbers, which types can't check, and for callers without types. */
 export function checkStop(topic: unknown, callback: unknown, options: object): void {
-  const { retries } = options as StopOptions<never>;
-  const nested = Object.entries(retries ?? {}).map(([name, value]) => [`retries.${name}`, value] as const);
+  const { retries, breaker } = options as StopOptions<never>;
+  const nested = Object.entries({ retries, breaker }).flatMap(([option, values]) =>
+    Object.entries(values ?? {}).map(([name, value]) => [`${option}.${name}`, value] as const),
+  );
   const chosen = [...Object.entries(options), ...nested].filter(([, value]) => value !== undefined);
   const faults = [["topic", topic] as const, ["callback", callback] as const, ...chosen].flatMap(faultOf);
   if (faults.length > 0) throw new ConfigError(faults.map((fault) => `MetroStop ${shown(topic)}: ${fault}`));

@@ -3,6 +3,7 @@ import type { Outgoing, Received } from "./bus.ts";
 import { Dropped, Passed, type RouteAhead, type StopContext } from "./context.ts";
 import { firstMet, writePayload, type Envelope, type Header } from "./envelope.ts";
 import { RouteError } from "./errors.ts";
+import { comesAgain, NOTHING_BEFORE, type Before } from "./put-off.ts";
 import { checkRoute, reversed, type RouteRules } from "./route.ts";
 
 /** What became of a message at a stop. */
@@ -10,6 +11,8 @@ export type Outcome =
   | { readonly kind: "forward"; readonly payload: unknown }
   | { readonly kind: "pass" }
   | { readonly kind: "drop"; readonly reason: string }
+  /** Put off until `at` (epoch ms), for so long as `tier` says ("10s"). */
+  | { readonly kind: "later"; readonly at: number; readonly tier: string; readonly error: Error }
   | { readonly kind: "dead"; readonly error: Error };
 
 /** What the visits of one stop have in common. */
@@ -25,9 +28,11 @@ export interface VisitSetting {
 /** One record at one stop, from its arrival until it is settled. */
 export class Visit {
   readonly setting: VisitSetting;
-  /** The record as it was read, and its index in its batch. */
+  /** The record as it came first, and its index in its batch. */
   readonly record: Received;
   readonly index: number;
+  /** What was tried before it was put off. */
+  readonly before: Before;
   /** Aborts, with a LaneLost, when the lane is no longer ours or the process has to end now. */
   readonly signal: AbortSignal;
   /** Known, as id, boarded and payload, once the envelope has been read. */
@@ -37,7 +42,7 @@ export class Visit {
   boarded = 0;
   /** What the callback gets; a schema may replace it. */
   payload: unknown = undefined;
-  attempt = 1;
+  attempt: number;
   /** The present attempt's, once the envelope has been read. */
   context!: Attempt;
   outcome: Outcome = NO_OUTCOME;
@@ -46,32 +51,48 @@ export class Visit {
   /** Milliseconds from the record's timestamp until the work began, and from there to the outcome. */
   waitedMs = 0;
   workedMs = 0;
+  readonly #timestamp: number;
   #open: (record: Received) => Envelope = () => UNREAD;
 
   constructor(setting: VisitSetting, record: Received, index: number, signal: AbortSignal) {
     this.setting = setting;
-    this.record = record;
+    const again = comesAgain(record);
+    this.record = again?.record ?? record;
+    this.before = again?.before ?? NOTHING_BEFORE;
+    this.attempt = this.before.attempts + 1;
+    this.#timestamp = record.timestamp;
     this.index = index;
     this.signal = signal;
   }
 
   begin(): void {
-    this.waitedMs = Math.max(0, Date.now() - this.record.timestamp);
+    this.waitedMs = Math.max(0, Date.now() - this.#timestamp);
     this.workedMs = performance.now();
   }
 
   read(open: (record: Received) => Envelope): void {
     this.#open = open;
-    this.newAttempt();
+    this.#openEnvelope();
   }
 
   /** Begins with the message as it came, whatever an attempt before did to its own copy. */
   newAttempt(): void {
+    this.attempt++;
+    this.#openEnvelope();
+  }
+
+  #openEnvelope(): void {
     this.envelope = this.#open(this.record);
     this.id = this.envelope.header?.id ?? firstMet(this.record);
     this.boarded = this.envelope.header?.boarded ?? this.record.timestamp;
     this.payload = this.envelope.payload;
     this.context = new Attempt(this);
+  }
+
+  /** Time in which it was held back is waiting, not work. */
+  heldFor(ms: number): void {
+    this.waitedMs += ms;
+    this.workedMs += ms;
   }
 
   end(outcome: Outcome): void {

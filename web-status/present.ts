@@ -6,7 +6,7 @@ import { travelOrder } from "./travel-order.ts";
 
 /** What became of messages, in the order in which the page shows it. "uncounted": a stop that counts no outcomes, such as a Python one. */
 const KINDS = ["forwarded", "arrived", "dropped", "dead"] as const satisfies readonly OutcomeKind[];
-type Kind = OutcomeKind | "uncounted";
+type Kind = (typeof KINDS)[number] | "uncounted";
 const LABELS = { forwarded: "Forwarded", arrived: "Arrived", dropped: "Dropped", dead: "Dead", uncounted: "Not told" };
 
 /** So many next stops or reasons are always in view; the rest unfolds. */
@@ -46,12 +46,14 @@ function counterOnly(stop: string, processed: number): StopView {
     dropped: 0,
     arrived: 0,
     dead: 0,
+    later: 0,
     counts: [],
     rate: 0,
     lastSeen: 0,
     worked: {},
     waited: {},
     gaps: 0,
+    breaker: { openings: 0, openSince: 0 },
   };
   return { stop, processed, uncounted: processed, ...none };
 }
@@ -112,7 +114,10 @@ function presentStop(stop: StopView, before: StopView | undefined, stale: boolea
     seen: stop.lastSeen === 0 ? "–" : age(stop.lastSeen, now),
     worked: mapValues(quantiles(stop.worked), duration),
     waited: mapValues(quantiles(stop.waited), duration),
+    later: stop.later > 0 ? { count: count(stop.later), times: stop.later === 1 ? "time" : "times" } : null,
     gaps: stop.gaps > 0 ? count(stop.gaps) : null,
+    /** Since when its messages are held; null: they are not. */
+    held: stop.breaker.openSince > 0 && !stale ? age(stop.breaker.openSince, now) : null,
     bar: bar(stop, kinds),
     outcomes: kinds.map((kind) => presentOutcome(stop, kind)),
   };

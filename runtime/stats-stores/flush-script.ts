@@ -1,5 +1,5 @@
-import { MAX_DETAILS } from "../stats-store.ts";
-import { RATE, stopKey } from "./keys.ts";
+import { MAX_DETAILS, OPEN_KEPT_MS } from "../stats-store.ts";
+import { openKey, RATE, stopKey } from "./keys.ts";
 
 const WEEK = 7 * 86_400;
 const RATE_KEPT = 60;
@@ -19,16 +19,20 @@ local function whole(key, field)
   return tonumber(value)
 end
 
-local rate = "${RATE}" .. redis.call("TIME")[1]
+local time = redis.call("TIME")
+local rate = "${RATE}" .. time[1]
 redis.call("SISMEMBER", KEYS[3], "")
 for _, stop in ipairs(flush.stops) do
   stop.key = "${stopKey("")}" .. stop.stop
   stop.processed = 0
   stop.added = { gaps = stop.gaps }
+  stop.openKey = "${openKey("")}" .. stop.stop
+  redis.call("HLEN", stop.openKey)
+  if stop.breaker then stop.added.openings = stop.breaker.openings end
   for _, count in ipairs(stop.counts) do
     count.other = "count:" .. count.outcome .. ":other"
     count.field = "count:" .. count.outcome .. ":" .. count.detail
-    stop.processed = stop.processed + count.count
+    if count.outcome ~= "later" then stop.processed = stop.processed + count.count end
   end
   for bucket, times in pairs(stop.worked) do stop.added["worked:" .. bucket] = times end
   for bucket, times in pairs(stop.waited) do stop.added["waited:" .. bucket] = times end
@@ -51,6 +55,13 @@ for _, stop in ipairs(flush.stops) do
     redis.call("HINCRBY", stop.key, field, count.count)
   end
   for field, by in pairs(stop.added) do redis.call("HINCRBY", stop.key, field, by) end
+  if stop.breaker and stop.breaker.openSince > 0 then
+    local span = string.format("%.0f:%.0f", stop.breaker.openSince, time[1] * 1000 + ${OPEN_KEPT_MS})
+    redis.call("HSET", stop.openKey, flush.instance, span)
+    redis.call("PEXPIRE", stop.openKey, ${OPEN_KEPT_MS})
+  elseif stop.breaker then
+    redis.call("HDEL", stop.openKey, flush.instance)
+  end
   if stop.isLatest then redis.call("HSET", stop.key, "lastSeen", stop.lastSeen) end
 end
 redis.call("EXPIRE", rate, ${RATE_KEPT})

@@ -12,10 +12,13 @@ export const HITS = "hits";
 export const STOPS = "metrobus:stops";
 
 /**
- * Hash of one stop: `count:<outcome>:<detail>`, `worked:<bucket>`, `waited:<bucket>`, `lastSeen`, `gaps`, and `details`
- * (how many different counts there are).
+ * Hash of one stop: `count:<outcome>:<detail>`, `worked:<bucket>`, `waited:<bucket>`, `lastSeen`, `gaps`, `openings` (of
+ * its breaker), and `details` (how many different counts there are).
  */
 export const stopKey = (stop: string): string => `metrobus:stop:${stop}`;
+
+/** Hash of one stop: process → `<since>:<until>`, epoch ms, of the breakers that are open. It expires. */
+export const openKey = (stop: string): string => `metrobus:open:${stop}`;
 
 /** Hash of one second of Redis's clock: stop → messages. It expires. */
 export const RATE = "metrobus:rate:";

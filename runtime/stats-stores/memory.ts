@@ -1,5 +1,14 @@
 import { merge } from "../histogram.ts";
-import { MAX_DETAILS, type Buckets, type Count, type Flush, type StatsStore, type StopFlush } from "../stats-store.ts";
+import {
+  MAX_DETAILS,
+  OPEN_KEPT_MS,
+  type BreakerState,
+  type Buckets,
+  type Count,
+  type Flush,
+  type StatsStore,
+  type StopFlush,
+} from "../stats-store.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
 interface Totals {
@@ -10,6 +19,9 @@ interface Totals {
   waited: Buckets;
   lastSeen: number;
   gaps: number;
+  openings: number;
+  /** By process: since when its breaker is open, and until when that holds. */
+  readonly open: Map<string, { readonly since: number; readonly until: number }>;
 }
 
 /** Counts that only this process sees, gone with it. */
@@ -23,7 +35,9 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
     sequences.set(instance, sequence);
     for (const flush of flushed) {
       if (!stops.has(flush.stop)) stops.set(flush.stop, newTotals());
-      add(stops.get(flush.stop)!, flush, Math.floor(now() / 1_000), Math.min(1, 1_000 / Math.max(1, coversMs)));
+      const totals = stops.get(flush.stop)!;
+      add(totals, flush, Math.floor(now() / 1_000), Math.min(1, 1_000 / Math.max(1, coversMs)));
+      if (flush.breaker) tell(totals, instance, flush.breaker, now());
     }
   };
 
@@ -31,8 +45,11 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
     write: async (flush) => write(flush),
     async read() {
       const at = now();
-      const snapshots = [...stops].map(([stop, { counts, recent, ...rest }]) =>
-        stopSnapshot(stop, [...counts.values()], recentSum(recent, Math.floor(at / 1_000)), rest),
+      const snapshots = [...stops].map(([stop, { counts, recent, openings, open, ...rest }]) =>
+        stopSnapshot(stop, [...counts.values()], recentSum(recent, Math.floor(at / 1_000)), {
+          ...rest,
+          breaker: { openings, openSince: openSince(open, at) },
+        }),
       );
       return {
         at,
@@ -47,7 +64,16 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
 }
 
 function newTotals(): Totals {
-  return { counts: new Map(), recent: new Map(), worked: {}, waited: {}, lastSeen: 0, gaps: 0 };
+  return {
+    counts: new Map(),
+    recent: new Map(),
+    worked: {},
+    waited: {},
+    lastSeen: 0,
+    gaps: 0,
+    openings: 0,
+    open: new Map(),
+  };
 }
 
 /** `share` of the messages belongs to this second. */
@@ -58,7 +84,7 @@ function add(totals: Totals, flush: StopFlush, second: number, share: number): v
     const key = `${outcome}:${full ? "other" : detail}`;
     const before = totals.counts.get(key)?.count ?? 0;
     totals.counts.set(key, { outcome, detail: full ? "other" : detail, count: before + count });
-    messages += count;
+    if (outcome !== "later") messages += count;
   }
   totals.recent.set(second, (totals.recent.get(second) ?? 0) + Math.floor(messages * share));
   for (const old of totals.recent.keys()) if (old < second - RATE_SECONDS) totals.recent.delete(old);
@@ -66,6 +92,17 @@ function add(totals: Totals, flush: StopFlush, second: number, share: number): v
   totals.waited = merge(totals.waited, flush.waited);
   totals.lastSeen = Math.max(totals.lastSeen, flush.lastSeen);
   totals.gaps += flush.gaps;
+}
+
+function tell(totals: Totals, instance: string, { openings, openSince }: BreakerState, at: number): void {
+  totals.openings += openings;
+  if (openSince > 0) totals.open.set(instance, { since: openSince, until: at + OPEN_KEPT_MS });
+  else totals.open.delete(instance);
+}
+
+function openSince(open: Totals["open"], at: number): number {
+  const since = [...open.values()].filter(({ until }) => until > at).map(({ since }) => since);
+  return since.length > 0 ? Math.min(...since) : 0;
 }
 
 function recentSum(recent: ReadonlyMap<number, number>, second: number): number {

@@ -1,6 +1,6 @@
 import { RESP_TYPES } from "redis";
 import type { Count, OutcomeKind, Snapshot, StatsStore, StopSnapshot } from "../stats-store.ts";
-import { COUNTER, HITS, RATE, sequenceKey, stopKey, STOPS } from "./keys.ts";
+import { COUNTER, HITS, openKey, RATE, sequenceKey, stopKey, STOPS } from "./keys.ts";
 import { redisConnection, type RedisOptions } from "./redis-connection.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
@@ -29,16 +29,20 @@ export function redisStats(options: RedisOptions): StatsStore {
           client.sMembers(STOPS),
         ]);
         const full = Array.from({ length: RATE_SECONDS }, (_, back) => RATE + String(Number(seconds) - back - 1));
-        const [rates, stops] = await Promise.all([
+        const [rates, stops, open] = await Promise.all([
           Promise.all(full.map((second) => client.hGetAll(second))),
           Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
+          Promise.all(names.map((name) => client.hGetAll(openKey(name)))),
         ]);
+        const at = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
         const recent = (stop: string) => rates.reduce((sum, second) => sum + Number(second.get(stop) ?? 0), 0);
         return {
-          at: Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000),
+          at,
           counter: Object.fromEntries([...counter].map(([topic, count]) => [topic, Number(count)])),
           hits: Number(hits ?? 0),
-          stops: names.map((name, at) => readStop(name, stops[at]!, recent(name))).toSorted(byName),
+          stops: names
+            .map((name, n) => readStop(name, stops[n]!, recent(name), openSince(open[n]!, at)))
+            .toSorted(byName),
         };
       }),
 
@@ -49,7 +53,7 @@ export function redisStats(options: RedisOptions): StatsStore {
 }
 
 /** From the fields that the flush script writes. */
-function readStop(stop: string, fields: ReadonlyMap<string, string>, recent: number): StopSnapshot {
+function readStop(stop: string, fields: ReadonlyMap<string, string>, recent: number, openSince: number): StopSnapshot {
   const counts: Count[] = [];
   const worked: Record<number, number> = {};
   const waited: Record<number, number> = {};
@@ -60,5 +64,19 @@ function readStop(stop: string, fields: ReadonlyMap<string, string>, recent: num
     if (kind === "waited") waited[Number(name)] = Number(value);
   }
   const whole = (field: string) => Number(fields.get(field) ?? 0);
-  return stopSnapshot(stop, counts, recent, { lastSeen: whole("lastSeen"), worked, waited, gaps: whole("gaps") });
+  const breaker = { openings: whole("openings"), openSince };
+  return stopSnapshot(stop, counts, recent, {
+    lastSeen: whole("lastSeen"),
+    worked,
+    waited,
+    gaps: whole("gaps"),
+    breaker,
+  });
+}
+
+/** The earliest of those that are still said to be open. */
+function openSince(open: ReadonlyMap<string, string>, at: number): number {
+  const spans = [...open.values()].map((span) => span.split(":").map(Number) as [since: number, until: number]);
+  const since = spans.filter(([, until]) => until > at).map(([since]) => since);
+  return since.length > 0 ? Math.min(...since) : 0;
 }

@@ -1,4 +1,4 @@
-import type { Buckets, Count, StopSnapshot } from "../stats-store.ts";
+import type { BreakerState, Buckets, Count, StopSnapshot } from "../stats-store.ts";
 
 /** The full seconds before now of which a rate is the mean. */
 export const RATE_SECONDS = 5;
@@ -9,9 +9,9 @@ export function stopSnapshot(
   counts: readonly Count[],
   /** Messages in the last `RATE_SECONDS` full seconds. */
   recent: number,
-  rest: { lastSeen: number; worked: Buckets; waited: Buckets; gaps: number },
+  rest: { lastSeen: number; worked: Buckets; waited: Buckets; gaps: number; breaker: BreakerState },
 ): StopSnapshot {
-  const sums = { forwarded: 0, dropped: 0, arrived: 0, dead: 0 };
+  const sums = { forwarded: 0, dropped: 0, arrived: 0, dead: 0, later: 0 };
   for (const { outcome, count } of counts) sums[outcome] += count;
   return {
     stop,

@@ -50,7 +50,12 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       await other.write(
         flush(1, {
           ...empty(stop),
-          counts: [count("dropped", "not on the list", 4), count("arrived", "", 2), count("dead", "malformed: é", 1)],
+          counts: [
+            count("dropped", "not on the list", 4),
+            count("arrived", "", 2),
+            count("dead", "malformed: é", 1),
+            count("later", "ECONNREFUSED", 6),
+          ],
           worked: { 40: 1, 179: 1 },
           lastSeen: 1_700_000_000_400,
           gaps: 2,
@@ -63,7 +68,9 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
         dropped: 5,
         arrived: 2,
         dead: 1,
+        later: 6,
         counts: [
+          count("later", "ECONNREFUSED", 6),
           count("dropped", "not on the list", 5),
           count("forwarded", "Log", 3),
           count("arrived", "", 2),
@@ -74,6 +81,7 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
         worked: { 8: 2, 40: 3, 179: 1 },
         waited: { 0: 4 },
         gaps: 7,
+        breaker: { openings: 0, openSince: 0 },
       });
       expect((await store.read()).counter[stop]).toBe(11);
     });
@@ -91,7 +99,7 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
     });
 
     test("ends with the sum of all writes, in any order of processes, with any repeats", async () => {
-      const outcome = fc.constantFrom<OutcomeKind>("forwarded", "dropped", "arrived", "dead");
+      const outcome = fc.constantFrom<OutcomeKind>("forwarded", "dropped", "arrived", "dead", "later");
       const counts = fc.array(
         fc.record({ outcome, detail: fc.constantFrom("a", "b: c", ""), count: fc.integer({ min: 1, max: 1_000_000 }) }),
         { maxLength: 5 },
@@ -106,7 +114,7 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
             const { instance } = instances[by]!;
             const next = { ...flush(++instances[by]!.sequence, { ...empty(stop), counts }), instance };
             for (let time = 0; time < repeats; time++) await (time % 2 ? other : store).write(next);
-            truth += counts.reduce((sum, { count }) => sum + count, 0);
+            truth += counts.reduce((sum, { outcome, count }) => sum + (outcome === "later" ? 0 : count), 0);
           }
           expect(await stopOf(stop)).toMatchObject({ processed: truth });
         }),
@@ -162,6 +170,36 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       await store.write({ ...late, coversMs: 60_000 });
       await eventually(async () => (await stopOf(stop))!.rate === 100);
       expect(await stopOf(stop)).toMatchObject({ processed: 30_000 });
+    });
+
+    test("knows since when a breaker is open, in any process, and how often it opened", async () => {
+      const stop = unique("Stop");
+      const [one, two] = [unique("instance"), unique("instance")];
+      const at = (await store.read()).at;
+      const tell = (instance: string, sequence: number, openings: number, openSince: number) =>
+        store.write({ ...flush(sequence, { ...empty(stop), breaker: { openings, openSince } }), instance });
+      const told = async () => (await stopOf(stop))!.breaker;
+      await tell(one, 1, 1, at - 5_000);
+      await tell(two, 1, 1, at - 60_000);
+      expect(await told()).toEqual({ openings: 2, openSince: at - 60_000 });
+      await tell(two, 2, 0, 0);
+      expect(await told()).toEqual({ openings: 2, openSince: at - 5_000 });
+      await tell(one, 2, 0, 0);
+      expect(await told()).toEqual({ openings: 2, openSince: 0 });
+    });
+
+    test("forgets the open breaker of a process that has fallen silent, not that of one that goes on telling", async () => {
+      const stop = unique("Stop");
+      const [dead, alive] = [unique("instance"), unique("instance")];
+      let sequence = 0;
+      const tell = (instance: string, openSince: number) =>
+        store.write({ ...flush(++sequence, { ...empty(stop), breaker: { openings: 0, openSince } }), instance });
+      await tell(dead, 1_000);
+      await eventually(async () => {
+        await tell(alive, 2_000);
+        return (await stopOf(stop))!.breaker.openSince === 2_000;
+      });
+      await eventually(async () => (await stopOf(stop))!.breaker.openSince === 0);
     });
 
     test("counts openings of the page", async () => {

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { openStats, type StatsStore } from "metrobus";
+import { openStats, type OutcomeKind, type StatsStore } from "metrobus";
 import { startWeb, type Web } from "../../web-status/server.ts";
 import { freePort } from "../support/docker.ts";
 import { eventually } from "../support/probe.ts";
@@ -66,10 +66,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     client.destroy();
   });
 
-  const write = (
-    stop: string,
-    counts: [outcome: "forwarded" | "dropped" | "arrived" | "dead", detail: string, n: number][],
-  ) =>
+  const write = (stop: string, counts: [outcome: OutcomeKind, detail: string, n: number][]) =>
     stats.write({
       instance: "test",
       sequence: ++sequence,
@@ -133,6 +130,41 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
       "WhiteList",
       "Log",
     ]);
+  });
+
+  test("messages that were put off are told, and are not processed yet", async () => {
+    await write("Log", [
+      ["arrived", "", 4],
+      ["later", "ECONNREFUSED", 1],
+    ]);
+    const page = readable((await get("/", wantsPage)).body);
+    expect(page).toMatch(/Log Processed 4 .*Messages were put off 1 time: they failed, and are tried again later/);
+    expect(await getJson("/api/stats")).toMatchObject({ counter: { Log: 4 }, stops: [{ processed: 4, later: 1 }] });
+  });
+
+  test("a stop whose breaker is open is shown as paused, until it closes", async () => {
+    const tell = (openSince: number) =>
+      stats.write({
+        instance: "test",
+        sequence: ++sequence,
+        coversMs: 250,
+        stops: [
+          {
+            stop: "Log",
+            counts: [],
+            worked: {},
+            waited: {},
+            lastSeen: 0,
+            gaps: 0,
+            breaker: { openings: 0, openSince },
+          },
+        ],
+      });
+    const page = async () => readable((await get("/", wantsPage)).body);
+    await tell(Date.now() - 180_000);
+    expect(await page()).toContain("Paused 3 min ago: nearly every message failed.");
+    await tell(0);
+    expect(await page()).not.toContain("Paused");
   });
 
   test("only a GET of the page counts as an opening", async () => {
