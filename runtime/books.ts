@@ -1,5 +1,5 @@
+import { reasonOf } from "./letter.ts";
 import type { Logger } from "./logger.ts";
-import { reasonOf } from "./middleware/dead-letter.ts";
 import { nextStop } from "./route.ts";
 import type { Settling } from "./settlement.ts";
 import type { StatsRecorder } from "./stats-recorder.ts";
@@ -21,6 +21,7 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
   function count({ outcome, context }: Visit): void {
     if (outcome.kind === "drop") return recorder.count(stop, "dropped", outcome.reason);
     if (outcome.kind === "dead") return recorder.count(stop, "dead", reasonOf(outcome.error));
+    if (outcome.kind === "later") return recorder.count(stop, "later", reasonOf(outcome.error));
     const next = nextStop(context.stack);
     recorder.count(stop, next === undefined ? "arrived" : "forwarded", next ?? "");
   }
@@ -30,11 +31,12 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
       waiting.delete(visit);
       recorder.times(stop, visit.workedMs, visit.waitedMs);
       count(visit);
-      if (visit.outcome.kind !== "dead") return;
+      const { outcome } = visit;
+      if (outcome.kind !== "dead" && outcome.kind !== "later") return;
       const { lane: partition, position: offset } = visit.record;
-      const { id, attempt: attempts } = visit;
-      const topic = visit.out[0]?.topic;
-      log.error({ id, partition, offset, attempts, err: visit.outcome.error }, `kept as a dead letter in ${topic}`);
+      const facts = { id: visit.id, partition, offset, attempts: visit.attempt, err: outcome.error };
+      if (outcome.kind === "later") log.warn(facts, `put off: it comes again in ${outcome.tier}`);
+      else log.error(facts, `kept as a dead letter in ${visit.out[0]?.topic}`);
     },
     lost: (visit) => void waiting.delete(visit),
     stuck(visit, why) {

@@ -1,6 +1,6 @@
 import type { Outgoing } from "../bus.ts";
-import { factsOf } from "../error-facts.ts";
-import { asError, LaneLost, MetrobusError } from "../errors.ts";
+import { asError, LaneLost } from "../errors.ts";
+import { letterOf } from "../letter.ts";
 import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import type { Outcome, Visit } from "../visit.ts";
@@ -22,32 +22,7 @@ function bury(visit: Visit, thrown: unknown): Outcome {
   return { kind: "dead", error };
 }
 
-/** The short text under which an error is counted. */
-export function reasonOf(error: Error): string {
-  if (error instanceof MetrobusError) return error.reason;
-  const { code, name } = factsOf(error);
-  return code || name;
-}
-
-/**
- * The dead letter of a record: its bytes, key and headers as they came, and in added headers, all named
- * `dead-letter.…`, what happened. A `bare` one goes without message and stack, to stay within a topic's limit.
- */
 export function letterFor(visit: Visit, error: Error, bare = false): Outgoing {
-  const { topic, lane, position, key, value, headers } = visit.record;
-  const { name, message, stack } = factsOf(error);
-  const facts = {
-    stop: visit.setting.stop,
-    topic,
-    partition: lane,
-    offset: position,
-    reason: reasonOf(error),
-    error: name,
-    message: bare ? "" : message,
-    stack: bare ? "" : stack,
-    attempts: String(visit.attempt),
-    time: new Date().toISOString(),
-  };
-  const added = Object.entries(facts).map(([name, text]) => [`dead-letter.${name}`, Buffer.from(text)] as const);
-  return { topic: visit.setting.rules.deadLetterTopic, key, value, headers: [...headers, ...added] };
+  const { record, attempt: attempts, setting } = visit;
+  return letterOf(record, { stop: setting.stop, error, attempts }, setting.rules.deadLetterTopic, bare);
 }

@@ -22,6 +22,15 @@ test.each<[topic: unknown, callback: unknown, options: unknown, words: string[]]
   ["A", callback, { retries: { attempts: 0 } }, ["retries.attempts", "at least 1"]],
   ["A", callback, { retries: { capMs: Infinity } }, ["retries.capMs", "Infinity"]],
   ["A", callback, { retries: { tries: 3 } }, ["no option retries.tries"]],
+  ["A", callback, { retries: { later: "10s" } }, ["retries.later", "durations", "not '10s'"]],
+  ["A", callback, { retries: { later: ["10s", 60_000] } }, ["retries.later", "60000"]],
+  ["A", callback, { retries: { later: ["10 s"] } }, ["retries.later", "'10 s'"]],
+  ["A", callback, { retries: { later: ["1m", "10s"] } }, ["retries.later", "shortest first"]],
+  ["A", callback, { retries: { later: ["60s", "1m"] } }, ["retries.later", "'60s', '1m'"]],
+  ["A", callback, { retries: { later: ["99ms"] } }, ["retries.later", "from 100ms"]],
+  ["A", callback, { retries: { later: ["600h"] } }, ["retries.later", "24 days"]],
+  ["A", callback, { retries: { later: Array.from({ length: 11 }, (_, n) => `${n + 1}s`) } }, ["at most ten"]],
+  ["A", callback, { retries: { within: 60 } }, ["retries.within", "duration", "not 60"]],
   ["A", callback, { retries: null }, ["retries", "an object", "null"]],
   ["A", callback, { timelimit: 5 }, ["no option timelimit"]],
   ["A", callback, { use: [undefined] }, ["use", "functions"]],
@@ -40,6 +49,8 @@ test("all faults are told at once", () => {
 
 test.each([
   [{ concurrency: undefined, retries: { attempts: undefined } }],
+  [{ retries: { later: ["100ms", "10s", "1m", "10m", "596h"], within: "1h" } }],
+  [{ retries: { later: [] } }],
   [{ timeLimit: 2 ** 31 - 1, retries: { attempts: 1, baseMs: 0, capMs: 0.5 }, concurrency: 1, creates: [], use: [] }],
   [{ input: "raw", schema: z.unknown(), setup: async () => undefined, isRetryable: () => true, group: "g" }],
 ])("%o is taken", (options) => {
