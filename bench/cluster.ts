@@ -1,8 +1,7 @@
 import { Kafka, logLevel, type Admin, type Producer } from "kafkajs";
 import { startKafka } from "../tests/support/kafka.ts";
 import { startRedis } from "../tests/support/redis.ts";
-import { PARTITIONS, topics } from "./message.ts";
-import { appended, sizeOf, span, type Span } from "./read.ts";
+import { readable, sizeOf, span, type Bounds, type Span } from "./read.ts";
 
 /** Kafka (one broker) and Redis of the bench's own. */
 export interface Servers extends AsyncDisposable {
@@ -14,12 +13,16 @@ export interface Servers extends AsyncDisposable {
 export interface Cluster extends AsyncDisposable {
   readonly servers: Servers;
   readonly producer: Producer;
-  /** How many records lie in a topic. */
-  count(topic: string): Promise<number>;
-  /** Removes a topic's records. */
-  empty(topic: string): Promise<void>;
-  span(topic: string): Promise<Span>;
-  appended(topic: string): Promise<Map<number, number>>;
+  /** Creates those that are missing. */
+  create(topics: readonly string[], partitions: number): Promise<void>;
+  /** How many records lie in the topics, those that end transactions too. */
+  count(topics: readonly string[]): Promise<number>;
+  /** How many of a topic's records a group has done. */
+  done(group: string, topic: string): Promise<number>;
+  /** Removes the topics' records. */
+  empty(topics: readonly string[]): Promise<void>;
+  span(topics: readonly string[]): Promise<Span>;
+  readable(topic: string): Promise<Map<number, number>>;
 }
 
 export async function startServers(): Promise<Servers> {
@@ -35,24 +38,40 @@ export async function openCluster(servers: Servers): Promise<Cluster> {
   const kafka = new Kafka({ brokers: [servers.brokers], logLevel: logLevel.NOTHING });
   const [admin, producer] = [kafka.admin(), kafka.producer()];
   await Promise.all([admin.connect(), producer.connect()]);
-  await createTopics(admin);
+  const bounds = (topics: readonly string[]): Promise<Bounds[][]> =>
+    Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)));
+  await admin.createTopics({ topics: [{ topic: "Error", numPartitions: 1 }], waitForLeaders: true });
   return {
     servers,
     producer,
-    count: async (topic) => sizeOf(await admin.fetchTopicOffsets(topic)),
-    async empty(topic) {
-      const bounds = await admin.fetchTopicOffsets(topic);
-      const partitions = bounds.map(({ partition, high: offset }) => ({ partition, offset }));
-      await admin.deleteTopicRecords({ topic, partitions });
+    create: (topics, partitions) => createTopics(admin, topics, partitions),
+    count: async (topics) => sizeOf((await bounds(topics)).flat()),
+    async done(groupId, topic) {
+      const [[all], [offsets]] = await Promise.all([bounds([topic]), admin.fetchOffsets({ groupId, topics: [topic] })]);
+      const lows = new Map(all!.map(({ partition, low }) => [partition, Number(low)]));
+      return offsets!.partitions.reduce((sum, { partition, offset }) => {
+        return sum + Math.max(0, Number(offset) - lows.get(partition)!);
+      }, 0);
     },
-    span: async (topic) => span(kafka, topic, await admin.fetchTopicOffsets(topic)),
-    appended: async (topic) => appended(kafka, topic, sizeOf(await admin.fetchTopicOffsets(topic))),
+    async empty(topics) {
+      const all = await bounds(topics);
+      for (const [at, topic] of topics.entries()) {
+        const partitions = all[at]!.map(({ partition, high: offset }) => ({ partition, offset }));
+        await admin.deleteTopicRecords({ topic, partitions });
+      }
+    },
+    async span(topics) {
+      const all = await bounds(topics);
+      const spans = await Promise.all(topics.map((topic, at) => span(kafka, topic, all[at]!)));
+      return { first: Math.min(...spans.map(({ first }) => first)), last: Math.max(...spans.map(({ last }) => last)) };
+    },
+    readable: async (topic) => readable(kafka, topic, await admin.fetchTopicOffsets(topic)),
     [Symbol.asyncDispose]: async () => void (await Promise.all([admin.disconnect(), producer.disconnect()])),
   };
 }
 
-async function createTopics(admin: Admin): Promise<void> {
+async function createTopics(admin: Admin, topics: readonly string[], numPartitions: number): Promise<void> {
   const configEntries = [{ name: "message.timestamp.type", value: "LogAppendTime" }];
-  const hop = Object.values(topics).map((topic) => ({ topic, numPartitions: PARTITIONS, configEntries }));
-  await admin.createTopics({ topics: [...hop, { topic: "Error", numPartitions: 1 }], waitForLeaders: true });
+  const specs = topics.map((topic) => ({ topic, numPartitions, configEntries }));
+  await admin.createTopics({ topics: specs, waitForLeaders: true });
 }

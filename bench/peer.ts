@@ -1,35 +1,47 @@
-import { fork } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { PeerSetting, Usage } from "./peers/answer.ts";
+import { classpath } from "./streams.ts";
+import type { Variant } from "./variants.ts";
 
 export interface Peer extends AsyncDisposable {
   /** What its process has used until now. */
   usage(): Promise<Usage>;
+  /** Rejects when it ends. */
+  readonly failed: Promise<never>;
 }
 
-/** A file of peers/ as a process of its own. */
-export function startPeer(file: string, setting: PeerSetting, nodeOptions: readonly string[] = []): Peer {
-  const child = fork(join(import.meta.dirname, "peers", file), [JSON.stringify(setting)], {
-    execArgv: [...nodeOptions],
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-  });
-  const ended = once(child, "exit");
+/** One of peers/ as a process of its own. */
+export function startPeer(variant: Variant, setting: PeerSetting, nodeOptions: readonly string[] = []): Peer {
+  const [program, args] = commandOf(variant, JSON.stringify({ ...setting, ...variant.setting }), nodeOptions);
+  const child = spawn(program, args, { stdio: "pipe" });
+  const ended = once(child, "close");
   let said = "";
-  child.stderr!.on("data", (text: Buffer) => (said = (said + String(text)).slice(-4_000)));
-  const failed = ended.then(([code, signal]) => {
-    throw new Error(`bench/peers/${file} ended (${code ?? signal}): ${said}`);
+  child.stderr.on("data", (text: Buffer) => (said = (said + String(text)).slice(-4_000)));
+  const failed = ended.then(([code, signal]): never => {
+    throw new Error(`bench/peers/${variant.file} ended (${code ?? signal}): ${said}`);
   });
   failed.catch(() => undefined);
+  // One that ends by itself is told of by `failed`.
+  child.stdin.on("error", () => undefined);
+  const answers = createInterface({ input: child.stdout });
   return {
+    failed,
     async usage() {
-      child.send("usage");
-      const [usage] = (await Promise.race([once(child, "message"), failed])) as [Usage];
-      return usage;
+      child.stdin.write("usage\n");
+      const [line] = (await Promise.race([once(answers, "line"), failed])) as [string];
+      return JSON.parse(line) as Usage;
     },
     async [Symbol.asyncDispose]() {
-      if (child.connected) child.disconnect();
+      child.stdin.end();
       await ended;
     },
   };
+}
+
+function commandOf({ file, java }: Variant, setting: string, nodeOptions: readonly string[]): [string, string[]] {
+  if (java) return ["java", [...java.options, "-cp", classpath, "Streams", setting, java.guarantee]];
+  return [process.execPath, [...nodeOptions, join(import.meta.dirname, "peers", file), setting]];
 }

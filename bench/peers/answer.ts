@@ -1,9 +1,19 @@
+import { createInterface } from "node:readline";
+import type { Callback } from "./callbacks.ts";
+
 /** What a peer is started with: where the servers are, what to read, and as which consumer group. */
 export interface PeerSetting {
   readonly brokers: string;
   readonly redis: string;
   readonly topic: string;
   readonly group: string;
+  /** Of metrobus: settings beside those that say where the servers are, and the stop's options. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly callback?: Callback;
+  readonly concurrency?: number;
+  readonly withSchema?: boolean;
+  /** How many stops, of topics `<topic>-0`, `<topic>-1` …; without it one, of the topic itself. */
+  readonly stops?: number;
 }
 
 export interface Usage {
@@ -15,13 +25,14 @@ export interface Usage {
 
 export const setting = JSON.parse(process.argv[2]!) as PeerSetting;
 
-/** Answers each question of the bench with what this process has used until now. */
+/** A line with what this process has used until now for each line that the bench writes, until it hangs up. */
 export function answer(): void {
   const begun = process.cpuUsage();
-  process.on("message", () => {
+  const questions = createInterface({ input: process.stdin });
+  questions.on("line", () => {
     const { user, system } = process.cpuUsage(begun);
     const memoryMB = process.resourceUsage().maxRSS / 1024;
-    process.send!({ cpuSeconds: (user + system) / 1e6, memoryMB } satisfies Usage);
+    console.log(JSON.stringify({ cpuSeconds: (user + system) / 1e6, memoryMB } satisfies Usage));
   });
-  process.once("disconnect", () => process.exit());
+  questions.once("close", () => process.exit());
 }

@@ -1,7 +1,7 @@
 /** The client's ceiling: kafkajs batch by batch, sent as a batch to all in-sync replicas, and the commit awaited. */
-import { Kafka, logLevel, type Message } from "kafkajs";
+import { Kafka, logLevel } from "kafkajs";
 import { answer, setting } from "./answer.ts";
-import { hopByHand } from "./hop-by-hand.ts";
+import { batchByHand } from "./hop-by-hand.ts";
 
 const kafka = new Kafka({ brokers: [setting.brokers], logLevel: logLevel.ERROR });
 // Smaller than the broker's limit for a batch: a partition's records may all go to one partition, and have grown.
@@ -16,16 +16,8 @@ await consumer.run({
   autoCommit: false,
   partitionsConsumedConcurrently: 4,
   eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary }) => {
-    const { topic, partition } = batch;
-    const byTopic = new Map<string, Message[]>();
-    for (const message of batch.messages) {
-      const out = hopByHand(message);
-      const others = byTopic.get(out.topic);
-      if (others) others.push(out.message);
-      else byTopic.set(out.topic, [out.message]);
-    }
-    const topicMessages = Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
-    await producer.sendBatch({ acks: -1, topicMessages });
+    const { topic, partition, messages } = batch;
+    await producer.sendBatch({ acks: -1, topicMessages: batchByHand(messages) });
     resolveOffset(batch.lastOffset());
     const offset = String(BigInt(batch.lastOffset()) + 1n);
     await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });

@@ -1,9 +1,20 @@
-/** metrobus as it comes: every option has its default; counts go to Redis, logs to stderr. */
+/** metrobus as it comes: what is not named in the setting has its default; counts go to Redis, logs to stderr. */
 import { connect, MetroStop } from "metrobus";
+import { z } from "zod";
 import { answer, setting } from "./answer.ts";
+import { callbacks } from "./callbacks.ts";
 
-const { brokers, redis, topic, group } = setting;
-const bus = await connect({ KAFKA_BROKERS: brokers, REDIS_URL: redis, LOG_FORMAT: "json" });
+const { brokers, redis, topic, group, env, callback = "add a field", concurrency, withSchema, stops } = setting;
+const bus = await connect({ KAFKA_BROKERS: brokers, REDIS_URL: redis, LOG_FORMAT: "json", ...env });
+const schema = z.looseObject({ n: z.number(), account_number: z.number().int(), text: z.string() });
+const options = { bus, ...(concurrency && { concurrency }), ...(withSchema && { schema }) };
 
 answer();
-await new MetroStop(topic, (message: object) => ({ ...message, seen: true }), { bus, group }).start();
+const all =
+  stops === undefined
+    ? [new MetroStop(topic, callbacks[callback], { ...options, group })]
+    : Array.from(
+        { length: stops },
+        (_, n) => new MetroStop(`${topic}-${n}`, callbacks[callback], { ...options, group: `${group}-${n}` }),
+      );
+await Promise.all(all.map((stop) => stop.start()));

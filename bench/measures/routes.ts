@@ -1,0 +1,29 @@
+import { compare } from "../compare.ts";
+import type { Measure } from "../measure.ts";
+import { variants } from "../variants.ts";
+import { load, workload } from "../workload.ts";
+
+const OUTPUTS = Array.from({ length: 10 }, (_, n) => `Output-${n}`);
+
+/** A thousand different routes beside one, with ten next stops in both. */
+export const routes: Measure = {
+  name: "routes",
+  async run(bench) {
+    const [many, one] = [1_000, 1].map((count) =>
+      workload(`Routes-${count}`, Math.ceil(bench.messages / 2), { routes: count, outputs: OUTPUTS }),
+    );
+    for (const work of [many!, one!]) await load(bench.cluster, work);
+    const [{ metrobus: variant }, what] = [variants, "1,000 routes over 1"];
+    const rows = await compare(
+      bench,
+      what,
+      "messagesPerSecond",
+      { variant, work: many! },
+      { variant, work: one! },
+      {
+        atLeast: 0.9,
+      },
+    );
+    return { rows };
+  },
+};
