@@ -9,6 +9,7 @@ import { delimiter, join } from "node:path";
 import { findChromium } from "../tests/support/chromium.ts";
 import { hasCompose } from "../tests/support/compose.ts";
 import { hasDocker } from "../tests/support/docker.ts";
+import { FAKETIME } from "../tests/faults/kinds/clock.ts";
 import { hasTerminal } from "../tests/support/program.ts";
 
 const checks: Record<string, string[]> = {
@@ -49,6 +50,14 @@ const requirements = [
     parts: ["e2e"],
     lost: "npm start in a terminal",
     remedy: "install util-linux",
+  },
+  {
+    name: "libfaketime",
+    // The short set of faults does without it.
+    found: async () => process.env["CI"] !== "true" || FAKETIME !== undefined,
+    parts: ["faults"],
+    lost: "a process whose clock jumps",
+    remedy: "install the package libfaketime",
   },
 ];
 

@@ -1,4 +1,5 @@
 import { brokers } from "./kinds/brokers.ts";
+import { clock } from "./kinds/clock.ts";
 import { messages } from "./kinds/messages.ts";
 import { network } from "./kinds/network.ts";
 import { processes } from "./kinds/processes.ts";
@@ -6,7 +7,7 @@ import { redis } from "./kinds/redis.ts";
 import { steps } from "./kinds/steps.ts";
 import { topics } from "./kinds/topics.ts";
 import type { Line } from "./line.ts";
-import type { Delivery } from "./subjects.ts";
+import type { Delivery } from "metrobus";
 
 /** Something bad that happens to a line under load; it is over, or healed, when `run` resolves. */
 export interface Fault {
@@ -15,6 +16,8 @@ export interface Fault {
   readonly brokers?: 3;
   /** Of one delivery only. */
   readonly delivery?: Delivery;
+  /** Processes a stop. Default: 2. */
+  readonly instances?: number;
   /** Peers go through it too. */
   readonly peers?: true;
   /** Why it can't be on this machine; null: it can. */
@@ -30,4 +33,5 @@ export const faults: Readonly<Record<string, Fault>> = {
   ...redis,
   ...topics,
   ...messages,
+  ...clock,
 };

@@ -84,6 +84,6 @@ export function openLedger(cluster: Cluster): Ledger {
 }
 
 /** Of a message however malformed: what is told of a dead letter is told of its own bytes. */
-function numberIn(value: Buffer | null): number {
+export function numberIn(value: Buffer | null): number {
   return Number(/"n": ?(\d+)/.exec(value?.toString("latin1", 0, 2_000) ?? "")?.[1] ?? -1);
 }

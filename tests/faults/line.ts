@@ -19,6 +19,7 @@ export interface LineSetting {
   readonly cluster: Cluster;
   readonly subject: Subject;
   readonly random: RandomGenerator;
+  /** At least so many; they go on for as long as faults happen. */
   readonly messages: number;
   /** How long sending them takes at least, so that faults come while messages do. */
   readonly seconds: number;
@@ -30,12 +31,12 @@ type Mischief = (n: number, message: Outgoing) => Outgoing;
 export type Line = Awaited<ReturnType<typeof startLine>>;
 
 /** Three stops, several processes each, and numbered messages that travel through them to a topic that nobody reads. */
-export async function startLine({ cluster, subject, random, messages, seconds, instances = 2 }: LineSetting) {
+export async function startLine({ cluster, subject, random, seconds, instances = 2, ...setting }: LineSetting) {
   const unique = randomBytes(4).toString("hex");
   const route = ["A", "B", "C", "End"].map((name) => `${name}-${unique}`);
   const [stops, letters] = [route.slice(0, -1), `Letters-${unique}`];
-  const rate = Math.min(messages / seconds, subject.atMostPerSecond ?? Infinity);
-  const total = Math.round(rate * seconds);
+  const rate = Math.min(setting.messages / seconds, subject.atMostPerSecond ?? Infinity);
+  const messages = Math.round(rate * seconds);
   const metro = await connect({
     METROBUS_BUS: "kafka",
     KAFKA_BROKERS: cluster.direct,
@@ -87,34 +88,35 @@ export async function startLine({ cluster, subject, random, messages, seconds, i
   const watch = watchPositions(metro, stops);
   const load = startLoad();
 
+  /** Steady, for as long as faults happen: at least all messages, and more until it is to end. */
   function startLoad() {
-    let [sent, on] = [0, true];
+    let [sent, ending, broken] = [0, false, false];
     const began = Date.now();
-    async function send(): Promise<void> {
-      const goal = () => Math.min(total, Math.floor(((Date.now() - began) / 1_000) * rate));
-      while (on && sent < total) {
-        const some = Math.min(goal() - sent, 500);
+    const done = (async () => {
+      while (!broken && !(ending && sent >= messages)) {
+        const due = Math.floor(((Date.now() - began) / 1_000) * rate) - sent;
+        const some = Math.min(due, 500, ending ? messages - sent : Infinity);
         if (some <= 0 || watch.lag(stops[0]!) > LEAD) await rest(20);
-        else await sendAll(Array.from({ length: some }, (_, at) => sent + at));
+        else await send(Array.from({ length: some }, (_, at) => sent + at));
       }
-    }
+    })();
     /** What fails to be sent is sent again: the ledger tells what lies in the topic, and how often. */
-    async function sendAll(numbers: readonly number[]): Promise<void> {
+    async function send(numbers: readonly number[]): Promise<void> {
       const records = numbers.map((n) => mischief(n, numbered(route, n)));
-      while (on && !(await metro.bus.send(records).then(...succeeded))) await rest(200);
+      while (!broken && !(await metro.bus.send(records).then(...succeeded))) await rest(200);
       sent += numbers.length;
     }
-    const done = send();
-    function stop(): Promise<void> {
-      on = false;
+    function end(how: { atOnce: boolean }): Promise<void> {
+      ending = true;
+      broken ||= how.atOnce;
       return done;
     }
-    return { done, isOver: () => sent >= total, stop };
+    return { end };
   }
 
   /** Waits until all is done; returns what is stuck. */
   async function arrived(): Promise<readonly string[]> {
-    await load.done;
+    await load.end({ atOnce: false });
     let [before, since] = ["", Date.now()];
     for (;;) {
       const now = await watch.look();
@@ -180,12 +182,11 @@ export async function startLine({ cluster, subject, random, messages, seconds, i
     upTo: (most: number) => uniformInt(random, 1, most),
     /** Every process works on, as it has to within a minute of any fault. */
     async recovered(): Promise<void> {
-      if (load.isOver()) return;
       await Promise.all([...running.values()].flat().map((process) => worksOn(process)));
     },
     async close(): Promise<void> {
       closing = true;
-      await load.stop();
+      await load.end({ atOnce: true });
       await watch.stop();
       await Promise.all(all.filter((process) => process.running).map((process) => process.end("SIGKILL")));
       await metro.close();
@@ -194,7 +195,7 @@ export async function startLine({ cluster, subject, random, messages, seconds, i
 
   async function worksOn(process: StopProcess): Promise<void> {
     const from = process.taken.length;
-    const done = () => process.taken.length > from || !process.running || load.isOver();
+    const done = () => process.taken.length > from || !process.running;
     await waitFor(done, 60, () => `any progress of ${process.describe()}\n${watch.describe()}`);
   }
 }

@@ -1,9 +1,11 @@
 import { connect, type Outgoing } from "metrobus";
 import { afterAll, describe, expect, inject, test } from "vitest";
-import { numbered, numberOf } from "../support/journey.ts";
 import { letterHeaders } from "../support/line.ts";
 import { eventually, everything, unique } from "../support/probe.ts";
-import { killStops, startStop } from "../support/stop-process.ts";
+import { numberIn } from "./ledger.ts";
+import { numbered } from "./line.ts";
+import { killAll, startProcess } from "./process.ts";
+import { passOn } from "./subjects.ts";
 
 const brokers = inject("kafka");
 const GOOD = 10_000;
@@ -38,7 +40,7 @@ const bad: readonly (readonly [what: string, value: string | Buffer | null, reas
 ];
 
 describe.skipIf(!brokers)("bad messages among good ones (needs Docker)", () => {
-  afterAll(killStops);
+  afterAll(killAll);
 
   test("each is a dead letter with its bytes and its reason; the good ones arrive, in order", async () => {
     const settings = {
@@ -61,7 +63,7 @@ describe.skipIf(!brokers)("bad messages among good ones (needs Docker)", () => {
     }
     expect(poison).toEqual([]);
 
-    const stop = startStop(topic, { ...settings, LOG_LEVEL: "fatal" }, 0, "obey");
+    const stop = startProcess(topic, topic, passOn(topic, 0, { ...settings, LOG_LEVEL: "fatal" }));
     await eventually(async () => (await metro.state(topic)).every(({ position, end }) => position === end));
     expect(await stop.end("SIGTERM")).toBe(0);
 
@@ -101,6 +103,6 @@ function asRecord(what: string, value: string | Buffer | null, key: string | nul
 /** The numbers of each key, as they come. */
 function byKey(records: readonly Outgoing[]): Record<string, number[]> {
   const numbers: Record<string, number[]> = {};
-  for (const record of records) (numbers[String(record.key)] ??= []).push(numberOf(record));
+  for (const record of records) (numbers[String(record.key)] ??= []).push(numberIn(record.value));
   return numbers;
 }

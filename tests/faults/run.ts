@@ -4,13 +4,14 @@
  * `--write` puts the table into docs/guarantees.md.
  */
 import { parseArgs } from "node:util";
+import type { Delivery } from "metrobus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { startCluster, type Cluster } from "./cluster.ts";
 import { faults, type Fault } from "./faults.ts";
 import { table, write, type Result } from "./report.ts";
-import { DELIVERIES, metrobus, PEERS, type Delivery, type Subject } from "./subjects.ts";
-import { trial, type Verdict } from "./trial.ts";
+import { DELIVERIES, metrobus, PEERS, type Subject } from "./subjects.ts";
+import { told, trial } from "./trial.ts";
 
 const { values } = parseArgs({
   options: {
@@ -60,10 +61,6 @@ async function run(cluster: Cluster, subject: Subject, which: readonly (readonly
     results.push({ subject: subject.name, faults: names, verdict: null });
     say(`  ✗ ${String(error)}`);
   }
-}
-
-function told({ sent, lost, twice, atMostTwice, disordered, stuck }: Verdict): string {
-  return `${sent} messages: ${lost} lost, ${twice} twice (at least once: at most ${atMostTwice}), ${disordered ?? "–"} out of order, ${stuck} stuck`;
 }
 
 /** Every chosen fault alone. */

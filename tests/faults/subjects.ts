@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import type { Delivery, Settings } from "metrobus";
 import { docker } from "../support/docker.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Program } from "./process.ts";
 
-export const DELIVERIES = ["at-least-once", "exactly-once"] as const;
-export type Delivery = (typeof DELIVERIES)[number];
+export const DELIVERIES: readonly Delivery[] = ["at-least-once", "exactly-once"];
 
 export interface HopSetting {
   readonly topic: string;
@@ -27,14 +27,18 @@ export interface Subject {
 
 const file = (name: string) => join(import.meta.dirname, "fixtures", name);
 
+/** A stop that passes on what comes, after some ms of work. */
+export function passOn(topic: string, workMs: number, env: Settings): Program {
+  const args = ["--import", file("at-step.ts"), file("pass-on.ts"), topic, String(workMs)];
+  return { command: process.execPath, args, env };
+}
+
 export function metrobus(delivery: Delivery): Subject {
   return {
     name: `metrobus ${delivery}`,
     delivery,
-    program: ({ brokers, redis }, { topic, letters, workMs }) => ({
-      command: process.execPath,
-      args: ["--import", file("at-step.ts"), file("pass-on.ts"), topic, String(workMs)],
-      env: {
+    program: ({ brokers, redis }, { topic, letters, workMs }) =>
+      passOn(topic, workMs, {
         METROBUS_BUS: "kafka",
         KAFKA_BROKERS: brokers,
         REDIS_URL: redis.url,
@@ -42,10 +46,8 @@ export function metrobus(delivery: Delivery): Subject {
         METROBUS_SESSION_TIMEOUT: "3s",
         METROBUS_DELIVERY: delivery,
         LOG_FORMAT: "json",
-        LOG_LEVEL: "info",
         HEALTH_PORT: "0",
-      },
-    }),
+      }),
   };
 }
 

@@ -39,7 +39,8 @@ export interface Verdict {
 /** Messages through three stops, the faults one after the other while they travel, and then the books. */
 export async function trial({ cluster, subject, faults, seed, messages, seconds }: TrialSetting): Promise<Verdict> {
   const random = xoroshiro128plus(seed);
-  const line = await startLine({ cluster, subject, random, messages, seconds });
+  const instances = Math.min(...faults.map(([, fault]) => fault.instances ?? 2));
+  const line = await startLine({ cluster, subject, random, messages, seconds, instances });
   const broken: string[] = [];
   try {
     await line.recovered();
@@ -76,6 +77,11 @@ export async function trial({ cluster, subject, faults, seed, messages, seconds 
   } finally {
     await line.close();
   }
+}
+
+/** A verdict in a line. */
+export function told({ sent, lost, twice, atMostTwice, disordered, stuck }: Verdict): string {
+  return `${sent} messages: ${lost} lost, ${twice} twice (at least once: at most ${atMostTwice}), ${disordered ?? "–"} out of order, ${stuck} stuck`;
 }
 
 /** Which of the promises the books do not show. */

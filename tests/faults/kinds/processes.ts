@@ -1,26 +1,16 @@
-import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { waitFor } from "../patience.ts";
 import type { StopProcess } from "../process.ts";
 
-const FAKETIME = ["x86_64", "aarch64"]
-  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)
-  .find(existsSync);
 const ATTEMPTS = 10;
 
 export const processes: Record<string, Fault> = {
   SIGKILL: { run: (line) => endedInFlight(line, "SIGKILL"), peers: true },
   SIGTERM: { run: (line) => endedInFlight(line, "SIGTERM"), peers: true },
   "SIGSTOP beyond the session time-out": { run: frozen, peers: true },
+  "the only instance leaves, another comes": { run: replaced, instances: 1 },
   "instances join and leave": { run: comeAndGo, peers: true },
-  "the clock of a process jumps": {
-    run: clockJumps,
-    missing: () => (FAKETIME ? null : "no libfaketime: install the package libfaketime"),
-  },
 };
 
 /** Ends processes until one had taken messages that it had not committed; another takes its place each time. */
@@ -70,6 +60,16 @@ export async function thaw(line: Line, victim: StopProcess): Promise<void> {
   }
 }
 
+/** No hit is told of: who leaves alone, in order, has done all of its own, and nothing comes twice. */
+async function replaced(line: Line): Promise<void> {
+  for (const topic of line.stops) {
+    const only = line.pick(topic);
+    const code = await only.end("SIGTERM");
+    if (code !== 0) throw new Error(`SIGTERM ended with ${code}: ${only.describe()}`);
+    await line.start(topic).progress(1);
+  }
+}
+
 async function comeAndGo(line: Line): Promise<void> {
   for (let times = 0; times < 2; times++) {
     const { topic } = line.pick();
@@ -81,30 +81,4 @@ async function comeAndGo(line: Line): Promise<void> {
       if (code !== 0 && line.subject.delivery) throw new Error(`leaving ended with ${code}: ${guest.describe()}`);
     }
   }
-}
-
-async function clockJumps(line: Line): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "metrobus-clock-"));
-  const clock = join(folder, "clock");
-  await writeFile(clock, "+0");
-  const env = {
-    LD_PRELOAD: FAKETIME!,
-    FAKETIME_TIMESTAMP_FILE: clock,
-    FAKETIME_CACHE_DURATION: "1",
-    // Timers go by the monotonic clock, which does not jump.
-    FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    DONT_FAKE_MONOTONIC: "1",
-  };
-  const topic = line.pick().topic;
-  const guest = line.start(topic, env);
-  await guest.progress(20);
-  for (const jump of ["+3600", "-3600"]) {
-    await writeFile(clock, jump);
-    line.hit();
-    await guest.progress(Math.max(20, 3 * line.perSecond), 90);
-  }
-  await guest.end("SIGTERM");
-  await rm(folder, { recursive: true });
-  const told = (guest.log.at(-1) as { time?: number } | undefined)?.time ?? Infinity;
-  if (told > Date.now() - 3_000_000) throw new Error(`its clock did not jump: ${guest.describe()}`);
 }

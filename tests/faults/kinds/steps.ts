@@ -1,7 +1,7 @@
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { waitFor } from "../patience.ts";
-import type { Delivery } from "../subjects.ts";
+import type { Delivery } from "metrobus";
 import { hadWorkInFlight, thaw } from "./processes.ts";
 
 /** By delivery: a request, its moment, and what has happened by then. */
