@@ -1,5 +1,5 @@
 import { MAX_DETAILS, OPEN_KEPT_MS } from "../stats-store.ts";
-import { openKey, RATE, stopKey } from "./keys.ts";
+import { openKey, RATE, stopKey } from "../redis/keys.ts";
 
 const WEEK = 7 * 86_400;
 const RATE_KEPT = 60;

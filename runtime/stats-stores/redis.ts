@@ -1,18 +1,29 @@
-import { RESP_TYPES } from "redis";
+import { defineScript, RESP_TYPES } from "redis";
+import { redisConnection, type RedisOptions } from "../redis/connection.ts";
+import { COUNTER, HITS, openKey, RATE, sequenceKey, stopKey, STOPS } from "../redis/keys.ts";
 import type { Count, OutcomeKind, Snapshot, StatsStore, StopSnapshot } from "../stats-store.ts";
-import { COUNTER, HITS, openKey, RATE, sequenceKey, stopKey, STOPS } from "./keys.ts";
-import { redisConnection, type RedisOptions } from "./redis-connection.ts";
+import { FLUSH_SCRIPT } from "./flush-script.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
 /** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
 const HASH_AS_MAP = { [RESP_TYPES.MAP]: Map };
+
+const flush = defineScript({
+  SCRIPT: FLUSH_SCRIPT,
+  NUMBER_OF_KEYS: 3,
+  parseCommand: (parser, keys: readonly [string, string, string], json: string) => {
+    for (const key of keys) parser.pushKey(key);
+    parser.push(json);
+  },
+  transformReply: (reply: unknown) => reply,
+});
 
 /**
  * Counts in Redis, for every process to see. Connects when it is first asked, so a Redis that is down keeps nobody from
  * starting, and again whenever the connection has broken. The Python original's `counter` and `hits` are kept.
  */
 export function redisStats(options: RedisOptions): StatsStore {
-  const { ask, close } = redisConnection(options);
+  const { ask, close } = redisConnection(options, { flush });
   return {
     async write(flush) {
       const keys = [sequenceKey(flush.instance), COUNTER, STOPS] as const;

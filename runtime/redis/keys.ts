@@ -23,5 +23,8 @@ export const openKey = (stop: string): string => `metrobus:open:${stop}`;
 /** Hash of one second of Redis's clock: stop → messages. It expires. */
 export const RATE = "metrobus:rate:";
 
+/** Hash of a message's visit to a stop (see `runtime/middleware/once.ts`): `token` and `until` of a claim, or `result`. It expires. */
+export const onceKey = (visit: string): string => `metrobus:once:${visit}`;
+
 /** The sequence number that a process has written last. It expires a week after the process's last count. */
 export const sequenceKey = (instance: string): string => `metrobus:sequence:${instance}`;

@@ -1,7 +1,6 @@
-import { createClient, defineScript, ErrorReply } from "redis";
+import { createClient, ErrorReply, type RedisScripts } from "redis";
 import { asError, Unavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { FLUSH_SCRIPT } from "./flush-script.ts";
 
 export interface RedisOptions {
   /** `redis://` or `rediss://` (TLS), with user, password and database where there are any. */
@@ -14,41 +13,30 @@ export interface RedisOptions {
 /** Asking Redis takes this long at most, connecting included. */
 const ANSWER_WITHIN_MS = 2_000;
 
-/** Sent by its hash; in full when Redis does not have it (yet, or after a restart). */
-const flush = defineScript({
-  SCRIPT: FLUSH_SCRIPT,
-  NUMBER_OF_KEYS: 3,
-  parseCommand: (parser, keys: readonly [string, string, string], json: string) => {
-    for (const key of keys) parser.pushKey(key);
-    parser.push(json);
-  },
-  transformReply: (reply: unknown) => reply,
-});
-
-function newClient({ url, ca }: RedisOptions) {
+/** Scripts are sent by their hash; in full when Redis does not have them (yet, or after a restart). */
+function newClient<Scripts extends RedisScripts>({ url, ca }: RedisOptions, scripts: Scripts) {
   const tls = ca ? { tls: true as const, ca } : {};
   const client = createClient({
     url,
     // Connected anew by whoever asks next, for ever; nothing waits in a queue meanwhile.
     socket: { ...tls, reconnectStrategy: false, connectTimeout: ANSWER_WITHIN_MS },
     disableOfflineQueue: true,
-    scripts: { flush },
+    scripts,
   });
   // Whoever asks is told; a connection lost while nobody asks is nobody's error.
   client.on("error", () => undefined);
   return client;
 }
 
-type Client = ReturnType<typeof newClient>;
-
 /** One connection to Redis, made when it is needed and made again after it broke or hung. */
-export function redisConnection(options: RedisOptions) {
+export function redisConnection<Scripts extends RedisScripts>(options: RedisOptions, scripts: Scripts) {
+  type Client = ReturnType<typeof newClient<Scripts>>;
   const where = withoutLogin(options.url);
   let open: { client: Client; ready: Promise<unknown> } | null = null;
   let closed = false;
 
   function connect() {
-    const client = newClient(options);
+    const client = newClient(options, scripts);
     const ready = client.connect();
     ready.then(
       () => options.log.debug(`connected to Redis at ${where}`),
