@@ -4,7 +4,7 @@ import type { ConsumeOptions } from "../../bus.ts";
 import type { AdminConnection } from "./connection.ts";
 import { Lane, type LaneHolder } from "./lane.ts";
 import type { Member } from "./member.ts";
-import { persist } from "./persist.ts";
+import { orAborted, persist } from "./persist.ts";
 import { receive } from "./receive.ts";
 import { laneOffsets, type LaneOffsets } from "./state.ts";
 
@@ -16,10 +16,14 @@ export interface AssignmentSetting {
   readonly log: Logger;
 }
 
+const WORKED_ON = "another member has worked on it meanwhile";
+
 /** The partitions that are ours, each with its lane. */
 export function createAssignment({ options, admin, holder, member, log }: AssignmentSetting) {
   const { topic, group } = options;
   const lanes = new Map<number, Lane>();
+  /** Lanes that began anew in a generation. */
+  const restarts = new WeakMap<Lane, { readonly from: number | undefined }>();
   let generation = new AbortController();
 
   /** A lane that is assigned again keeps its records and its work; the others are new or lost. */
@@ -53,37 +57,43 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
     for (const lane of lanes.values()) lose(lane, why);
   }
 
-  /** Lanes begin, or go on, when the group's positions are known. */
+  /** Lanes begin, or go on, when the group's positions are known, and nobody else can change them. */
   async function confirm(signal: AbortSignal): Promise<void> {
-    const what = `asking for the positions of group "${group}"`;
-    const known = await persist(() => laneOffsets(admin, group, topic), { what, log, signal });
-    if (signal.aborted) return;
-    for (const offsets of known) {
-      const lane = lanes.get(offsets.partition);
-      if (!lane) continue;
+    const ours = [...lanes.values()];
+    await orAborted(Promise.all(ours.map(({ settler }) => settler.prepare())), signal);
+    const known = await offsetsNow(signal);
+    for (const lane of ours) {
+      const offsets = known.get(lane.partition);
+      if (!offsets || lane.lost || signal.aborted || (lane.done >= 0 && lane.confirmed)) continue;
       if (lane.done < 0) begin(lane, offsets);
-      else if (offsets.committed > lane.done) startOver(lane, offsets, "another member has worked on it meanwhile");
+      else if (offsets.committed > Math.max(lane.done, lane.attempted)) startOver(lane, WORKED_ON);
       else lane.confirmed = true;
       Object.assign(lane, { low: offsets.low, end: offsets.end });
+      lane.settler.look();
     }
-    holder.commits.soon();
+  }
+
+  async function offsetsNow(signal: AbortSignal): Promise<Map<number, LaneOffsets>> {
+    const what = `asking for the positions of group "${group}"`;
+    const known = await persist(() => laneOffsets(admin, group, topic), { what, log, signal });
+    return new Map(known.map((offsets) => [offsets.partition, offsets]));
   }
 
   function begin(lane: Lane, offsets: LaneOffsets): void {
-    const position = startOf(offsets, options.start);
-    if (offsets.committed >= 0 && position !== offsets.committed) gap(lane, offsets.committed, position);
+    const restart = restarts.get(lane);
+    const position = restart?.from ?? startOf(offsets, options.start);
+    if (!restart && offsets.committed >= 0 && position !== offsets.committed) gap(lane, offsets.committed, position);
+    const covered = lane.begin(position, offsets.committed);
     // Elsewhere kafkajs begins where we do: at the committed offset, else at the oldest record.
-    if (offsets.committed < 0 && position > offsets.low) member().seek(lane.partition, position);
-    // A group that begins at the end commits that: what comes before its first commit is not to be missed.
-    const committed = offsets.committed < 0 && options.start === "latest" ? -1 : position;
-    lane.begin(position, committed);
+    const elsewhere = restart || !covered || (offsets.committed < 0 && position > offsets.low);
+    if (elsewhere) member().seek(lane.partition, lane.next);
   }
 
-  function startOver(lane: Lane, offsets: LaneOffsets, why: string): void {
+  /** The lane begins anew at an offset, or else where the group stands. */
+  function startOver(lane: Lane, why: string, from?: number): void {
     lose(lane, why);
-    const fresh = add(lane.partition);
-    member().seek(lane.partition, startOf(offsets, "earliest"));
-    begin(fresh, offsets);
+    restarts.set(add(lane.partition), { from });
+    void confirm(generation.signal).catch(() => undefined);
   }
 
   function fetched({ batch }: EachBatchPayload): void {
@@ -92,28 +102,31 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
     // kafkajs has it, its types don't.
     const from = Number((batch as { fetchedOffset?: string }).fetchedOffset ?? lane.next);
     const end = Number(batch.highWatermark);
-    if (lane.done >= 0 && end < lane.next && from < lane.next) return rewritten(lane, from, end);
-    if (lane.done >= 0 && from > lane.next) void jumped(lane, lane.next, from).catch(() => undefined);
+    const shorter = lane.done >= 0 && end < lane.next && from < lane.next;
+    if (shorter || (lane.next >= 0 && from > lane.next)) return void comeBack(lane).catch(() => undefined);
     lane.end = end;
-    lane.push(receive(batch, lane.next), Number(batch.lastOffset()) + 1);
+    lane.push(receive(batch, lane.next), from, Number(batch.lastOffset()) + 1);
   }
 
-  /** The topic's log ends before what we have read of it: it was made anew, or lost its end with a broker. */
-  function rewritten(lane: Lane, from: number, end: number): void {
-    log.error(
-      { topic, partition: lane.partition, position: lane.next, end, from },
-      "the partition has fewer records than were read of it: reading it anew",
-    );
-    startOver(lane, { partition: lane.partition, low: from, end, committed: -2 }, "its records are gone");
-    // The batch that told us comes again.
-  }
-
-  /** Records were left out in fetching: compaction and transactions do that, but so does retention, which is a loss. */
-  async function jumped(lane: Lane, expected: number, from: number): Promise<void> {
-    const what = `asking for the oldest records of topic "${topic}"`;
-    const known = await persist(() => laneOffsets(admin, group, topic), { what, log, signal: generation.signal });
-    const low = known.find(({ partition }) => partition === lane.partition)?.low ?? 0;
-    if (low > expected) gap(lane, expected, Math.min(low, from));
+  /**
+   * kafkajs does not read on from where we are. Either it has forgotten a seek, as it can with several brokers; or what
+   * is next was removed by retention, which is a loss; or the partition has fewer records than were read of it, since
+   * the topic was made anew or lost its end with a broker.
+   */
+  async function comeBack(lane: Lane): Promise<void> {
+    const known = (await offsetsNow(lane.signal)).get(lane.partition);
+    if (!known || lane.lost) return;
+    const { low, end } = known;
+    if (end < lane.next) {
+      const about = { topic, partition: lane.partition, position: lane.next, low, end };
+      log.error(about, "the partition has fewer records than were read of it: reading it anew");
+      return startOver(lane, "its records are gone", low);
+    }
+    if (low > lane.next) {
+      gap(lane, lane.next, low);
+      lane.next = low;
+    }
+    member().seek(lane.partition, lane.next);
   }
 
   function gap(lane: Lane, position: number, resumedAt: number): void {
@@ -133,16 +146,16 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
     lanes,
     joined,
     fetched,
+    startOver: (lane: Lane) => startOver(lane, WORKED_ON),
     loseAll(why: string) {
       generation.abort(new Error(why));
       loseAll(why);
     },
-    reached: (partition: number, offset: number) => lanes.get(partition)?.reached(offset),
     refresh,
   };
 }
 
-/** -1: no position; -2: kafkajs was about to begin anew at the oldest record. */
+/** Where a group begins. */
 function startOf({ committed, low, end }: LaneOffsets, start: ConsumeOptions["start"]): number {
   if (committed >= low && committed <= end) return committed;
   return committed === -1 && start === "latest" ? end : low;

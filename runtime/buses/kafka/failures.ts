@@ -60,6 +60,11 @@ export function notAuthorized(topic: string): MetrobusError {
 /** What no waiting will make right: a setting, or a right that is missing; null: it may. */
 export function permanent(error: unknown): MetrobusError | null {
   if (error instanceof MetrobusError) return error;
+  if (typeOf(error) === "TRANSACTIONAL_ID_AUTHORIZATION_FAILED")
+    return new MetrobusError(
+      "not authorized for delivery exactly-once: have WRITE and DESCRIBE on the transactional ids granted (prefix: the consumer group's name), or use METROBUS_DELIVERY=at-least-once",
+      { reason: "not authorized" },
+    );
   if (typeOf(error) !== "GROUP_AUTHORIZATION_FAILED") return settingAtFault(error);
   return new MetrobusError(
     "not authorized for the consumer group: have READ on it granted (its name is CONSUMER_GROUP.<topic>), or use another user or CONSUMER_GROUP",

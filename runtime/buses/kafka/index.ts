@@ -17,7 +17,7 @@ import { topicCatalog } from "./topics.ts";
 import { waitForBroker } from "./wait-for-broker.ts";
 
 /**
- * The bus on Kafka (kafkajs, at least once). Resolves when a broker answers.
+ * The bus on Kafka (kafkajs). Resolves when a broker answers.
  *
  * @throws Unavailable when none does within `connectTimeoutMs`; ConfigError at once when a log-in or certificate is refused.
  */
@@ -57,7 +57,7 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
 
   return {
     name: "kafka",
-    features: { exactlyOnce: false, ordered: true, readable: true },
+    features: { exactlyOnce: true, ordered: true, readable: true },
 
     async consume(options, onBatch) {
       const { topic, group } = options;
@@ -67,7 +67,7 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
       groups.set(group, topic);
       await ask(`asking for group "${group}"`, () => checkGroup(admin, group, topic));
       const { connectTimeoutMs: joinWithinMs, sessionTimeoutMs } = config;
-      const setting = { newClient, admin, sender, joinWithinMs, sessionTimeoutMs, log };
+      const setting = { newClient, admin, sender, topics, joinWithinMs, sessionTimeoutMs, log };
       const subscription = await subscribe({ options, onBatch, ...setting });
       subscriptions.add(subscription);
       return subscription;

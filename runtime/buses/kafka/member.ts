@@ -8,9 +8,8 @@ import { isUnknownTopic, permanent, rootOf } from "./failures.ts";
 export interface MemberEvents {
   /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
   joined(partitions: readonly number[], sameMember: boolean): void;
+  /** Its records may be none: markers and aborted records alone. */
   fetched(payload: EachBatchPayload): void;
-  /** All below `offset` has come by, whether `fetched` saw it or not. */
-  reached(partition: number, offset: number): void;
   /** The member is out of the group; another one is on its way. */
   crashed(): void;
   failed(error: Error): void;
@@ -21,6 +20,8 @@ export interface Member {
   fetching(partition: number, on: boolean): void;
   /** One attempt, for the group's present generation. */
   commit(offsets: readonly { partition: number; offset: string }[]): Promise<void>;
+  /** Resolves when the group answers the next heartbeat: it counts us as a member still. */
+  confirmed(): Promise<void>;
   /** To be called about once in `TICK_MS`: replaces a consumer that has fallen silent. */
   tick(): void;
   leave(): Promise<void>;
@@ -52,6 +53,7 @@ export function createMember(
   /** How often in a row the topic was not there, which the subscription tells of. */
   let absent = 0;
   let left = false;
+  let heartbeat = Promise.withResolvers<void>();
 
   async function start(): Promise<void> {
     const client = newClient(10_000);
@@ -62,11 +64,9 @@ export function createMember(
     silentTicks = 0;
     const isCurrent = () => current === mine && !left;
     consumer.on(consumer.events.FETCH, () => void (silentTicks = 0));
+    consumer.on(consumer.events.HEARTBEAT, () => isCurrent() && beat());
     consumer.on(consumer.events.GROUP_JOIN, (event) => isCurrent() && joined(event));
     consumer.on(consumer.events.CRASH, (event: ConsumerCrashEvent) => isCurrent() && void replace(event.payload.error));
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (isCurrent()) events.reached(payload.partition, Number(payload.lastOffset) + 1);
-    });
     try {
       await consumer.connect();
       await consumer.subscribe({ topic, fromBeginning: true });
@@ -74,6 +74,11 @@ export function createMember(
     } catch (error) {
       if (isCurrent()) void replace(error);
     }
+  }
+
+  function beat(): void {
+    heartbeat.resolve();
+    heartbeat = Promise.withResolvers();
   }
 
   function joined({ payload }: ConsumerGroupJoinEvent): void {
@@ -128,6 +133,7 @@ export function createMember(
       else if (current) await current.consumer.commitOffsets(partitions.map((offset) => ({ topic, ...offset })));
       else throw new Error("not a member of the group");
     },
+    confirmed: () => heartbeat.promise,
     tick() {
       if (left || !current || ++silentTicks < SILENT_TICKS) return;
       void replace(new Error(`no answer to a fetch in ${(SILENT_TICKS * TICK_MS) / 1_000} s`));

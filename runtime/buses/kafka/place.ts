@@ -75,7 +75,7 @@ export function topicMessages(chunks: readonly Chunk[]): { topic: string; messag
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
 }
 
-function messageOf({ key, value, headers }: Outgoing): KafkaMessage {
+export function messageOf({ key, value, headers }: Outgoing): KafkaMessage {
   const some = toHeaders(headers);
   return some ? { key, value, headers: some } : { key, value };
 }

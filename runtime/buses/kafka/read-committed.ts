@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
  * What read_committed means, repaired in kafkajs 2.2.4. Its filter takes the broker's list of aborted transactions for
  * sorted by their first offsets, which it is not; takes one of them at each record, though a fetch may begin behind
  * several; and takes any record whose key is four zero bytes for the end of one. So it lets aborted records through.
- * And it knows a partition's end as the high watermark, though nobody may read beyond the last stable offset.
+ * It knows a partition's end as the high watermark, though nobody may read beyond the last stable offset. And it keeps
+ * batches of markers alone to itself, so that nobody knows where it has come to.
  */
 
 const inside = createRequire(import.meta.url);
@@ -60,3 +61,11 @@ for (let version = 4; version <= 11; version++) {
     return decoded;
   };
 }
+
+const { prototype: batch } = inside("kafkajs/src/consumer/batch.js") as {
+  prototype: { isEmpty(this: { rawMessages: readonly unknown[] }): boolean; isEmptyDueToFiltering(): boolean };
+};
+batch.isEmpty = function () {
+  return this.rawMessages.length === 0;
+};
+batch.isEmptyDueToFiltering = () => false;

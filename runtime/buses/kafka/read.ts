@@ -49,12 +49,6 @@ export async function* read({
     consumer.seek({ topic, partition, offset: String(next) });
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => news.reject(payload.error));
-  // Batches of markers and aborted records alone are told of here only.
-  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.partition !== partition) return;
-    next = Math.max(next, Number(payload.lastOffset) + 1);
-    news.resolve();
-  });
   try {
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
@@ -62,9 +56,12 @@ export async function* read({
       autoCommit: false,
       eachBatch: async ({ batch }) => {
         if (batch.partition !== partition) return;
-        waiting.push(...receive(batch, next));
+        // Not spread into push: a fetch can hold more records than a function takes.
+        waiting = waiting.concat(receive(batch, next));
+        next = Math.max(next, Number(batch.lastOffset()) + 1);
         // Whoever reads may take long over what it has.
         pause(partition);
+        news.resolve();
       },
     });
     for (let given = 0; ;) {

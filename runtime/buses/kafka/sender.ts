@@ -21,6 +21,8 @@ export interface Sender {
    * works; rejects only with the signal's reason.
    */
   send(records: readonly Outgoing[], signal: AbortSignal): Promise<Faults>;
+  /** The client's error, with which Kafka has refused this record, in our words. */
+  whyRefused(error: unknown, record: Outgoing): Promise<MetrobusError>;
   close(): Promise<void>;
 }
 
@@ -117,7 +119,7 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
   async function close(): Promise<void> {
     await Promise.all([ordinary.close(), letters.close()]);
   }
-  return { fault, send, close };
+  return { fault, send, whyRefused, close };
 }
 
 /** The topic takes none of its records, so that there is no one to look for. */

@@ -27,3 +27,14 @@ export async function laneOffsets(admin: AdminConnection, groupId: string, topic
       .sort((a, b) => a.partition - b.partition);
   });
 }
+
+/** The group's position; -1: it has none. */
+export async function positionOf(
+  admin: AdminConnection,
+  groupId: string,
+  topic: string,
+  partition: number,
+): Promise<number> {
+  const [found] = await admin.use((open) => open.fetchOffsets({ groupId, topics: [topic] }));
+  return Number(found?.partitions.find((each) => each.partition === partition)?.offset ?? -1);
+}

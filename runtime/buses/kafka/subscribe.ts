@@ -4,12 +4,17 @@ import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import { asError, Unavailable } from "../../errors.ts";
 import type { AdminConnection } from "./connection.ts";
 import { createAssignment } from "./assignment.ts";
+import { atLeastOnce } from "./at-least-once.ts";
 import type { NewClient } from "./client.ts";
 import { commitQueue } from "./commits.ts";
+import { exactlyOnce, type TransactionHolder } from "./exactly-once.ts";
 import type { Lane, LaneHolder } from "./lane.ts";
 import { isUnknownTopic } from "./failures.ts";
 import { createMember, TICK_MS } from "./member.ts";
 import type { Sender } from "./sender.ts";
+import { positionOf } from "./state.ts";
+import type { Topics } from "./topics.ts";
+import { takeOver } from "./transaction.ts";
 
 export interface SubscribeSetting {
   readonly options: ConsumeOptions;
@@ -17,6 +22,7 @@ export interface SubscribeSetting {
   readonly newClient: NewClient;
   readonly admin: AdminConnection;
   readonly sender: Sender;
+  readonly topics: Topics;
   /** How long joining the group may take. */
   readonly joinWithinMs: number;
   readonly sessionTimeoutMs: number;
@@ -33,6 +39,7 @@ export async function subscribe({
   newClient,
   admin,
   sender,
+  topics,
   joinWithinMs,
   sessionTimeoutMs,
   log,
@@ -46,15 +53,14 @@ export async function subscribe({
   let ended: Promise<void> | undefined;
   let problem: string | null = null;
 
+  const commits = commitQueue({
+    lanes: () => assignment.lanes.values(),
+    commit: (offsets) => member.commit(offsets),
+    stopped: () => ended !== undefined,
+    log,
+  });
   const holder: LaneHolder = {
     onBatch,
-    sender,
-    commits: commitQueue({
-      lanes: () => assignment.lanes.values(),
-      commit: (offsets) => member.commit(offsets),
-      stopped: () => ended !== undefined,
-      log,
-    }),
     open: () => open,
     changed(lane) {
       if (lane.idle) busy.delete(lane);
@@ -65,6 +71,23 @@ export async function subscribe({
       lane.paused = !on;
       member.fetching(lane.partition, on);
     },
+    fail,
+    settler: (lane) =>
+      options.delivery === "exactly-once"
+        ? exactlyOnce(lane, transactions)
+        : atLeastOnce(lane, sender, commits, () => holder.changed(lane)),
+  };
+  const { topic, group } = options;
+  const transactions: TransactionHolder = {
+    topic,
+    sender,
+    topics,
+    log,
+    takeOver: (partition) => takeOver({ newClient, group, topic, partition }),
+    positionOf: (partition) => positionOf(admin, group, topic, partition),
+    member: () => member.confirmed(),
+    startOver: (lane) => assignment.startOver(lane),
+    changed: (lane) => holder.changed(lane),
     fail,
   };
   const assignment = createAssignment({ options, admin, holder, member: () => member, log });
@@ -79,7 +102,6 @@ export async function subscribe({
         joined.resolve();
       },
       fetched: assignment.fetched,
-      reached: assignment.reached,
       crashed: () => assignment.loseAll("the connection to the group was lost"),
       failed: fail,
     },

@@ -1,5 +1,5 @@
 import { until } from "../../backoff.ts";
-import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
+import type { Batch, ConsumeOptions, Delivery, Subscription } from "../../bus.ts";
 import type { Lane } from "./lane.ts";
 import { Lease, type Holder, type Sending } from "./lease.ts";
 
@@ -55,7 +55,12 @@ export class Group {
 }
 
 /** Joins the group. */
-export function subscribe(group: Group, onBatch: (batch: Batch) => Promise<void>, sending: Sending): Subscription {
+export function subscribe(
+  group: Group,
+  delivery: Delivery,
+  onBatch: (batch: Batch) => Promise<void>,
+  sending: Sending,
+): Subscription {
   const failed = Promise.withResolvers<Error>();
   const idle = Promise.withResolvers<void>();
   /** Those of our lanes, and those lost while a batch was running. */
@@ -63,6 +68,7 @@ export function subscribe(group: Group, onBatch: (batch: Batch) => Promise<void>
   let open = true;
   const holder: Holder = {
     group: group.name,
+    delivery,
     onBatch,
     ...sending,
     open: () => open,

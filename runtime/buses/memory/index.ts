@@ -1,4 +1,4 @@
-import type { Bus, Message, Outgoing, Settled } from "../../bus.ts";
+import type { Bus, Message, Outgoing } from "../../bus.ts";
 import { ConfigError, Unavailable, UnknownTopic } from "../../errors.ts";
 import { partitionOf } from "../murmur2.ts";
 import { Group, subscribe } from "./group.ts";
@@ -52,13 +52,13 @@ export function memoryBus({ partitions = 4, capacity = 10_000, keep = 1_000 }: M
     const unknown = out.find(({ topic }) => !topics.has(topic));
     return unknown ? new UnknownTopic(unknown.topic) : null;
   };
-  const deliver = (done: readonly Settled[]): void => {
-    for (const { out } of done) for (const message of out) laneOf(message).append(message);
+  const deliver = (out: readonly Outgoing[]): void => {
+    for (const message of out) laneOf(message).append(message);
   };
 
   return {
     name: "memory",
-    features: { exactlyOnce: false, ordered: true, readable: true },
+    features: { exactlyOnce: true, ordered: true, readable: true },
 
     async consume(options, onBatch) {
       const { lanes } = known(options.topic);
@@ -69,7 +69,7 @@ export function memoryBus({ partitions = 4, capacity = 10_000, keep = 1_000 }: M
         ]);
       }
       groups.set(options.group, group);
-      return subscribe(group, onBatch, { fault, deliver });
+      return subscribe(group, options.delivery ?? "at-least-once", onBatch, { fault, deliver });
     },
 
     async send(messages: readonly Outgoing[]) {

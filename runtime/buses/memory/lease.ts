@@ -1,4 +1,4 @@
-import type { Batch, Instead, LaneState, Outgoing, Settled } from "../../bus.ts";
+import type { Batch, Delivery, Instead, LaneState, Outgoing, Settled } from "../../bus.ts";
 import { asError, LaneLost, type MetrobusError } from "../../errors.ts";
 import { sendable } from "../sendable.ts";
 import type { Lane } from "./lane.ts";
@@ -11,12 +11,13 @@ const MAX_UNSETTLED = 10_000;
 export interface Sending {
   /** Why it can't be sent. */
   fault(out: readonly Outgoing[]): MetrobusError | null;
-  deliver(done: readonly Settled[]): void;
+  deliver(out: readonly Outgoing[]): void;
 }
 
 /** What a lease asks of the subscription it belongs to. */
 export interface Holder extends Sending {
   readonly group: string;
+  readonly delivery: Delivery;
   onBatch(batch: Batch): Promise<void>;
   /** Whether batches may still begin. */
   open(): boolean;
@@ -30,8 +31,8 @@ export class Lease {
   readonly lane: Lane;
   readonly #holder: Holder;
   readonly #controller = new AbortController();
-  /** Positions settled although one before them is not, and who waits for the position to pass them. */
-  readonly #settledAhead = new Set<number>();
+  /** Positions settled although one before them is not, with what is still to be sent for them; and who waits for the position to pass them. */
+  readonly #settledAhead = new Map<number, readonly Outgoing[]>();
   #waiting: { end: number; passed: () => void; lost: (error: LaneLost) => void }[] = [];
   readonly #wake = () => this.wake();
   /** The first position that is not settled. */
@@ -129,12 +130,22 @@ export class Lease {
   async #carryOut(first: number, done: readonly Settled[], instead: Instead): Promise<void> {
     const ready = await sendable(done, (out) => this.#holder.fault(out), instead, this.#controller.signal);
     if (this.#lost !== null) throw new LaneLost(this.lane.name, this.#lost);
-    this.#holder.deliver(ready);
-    for (const { index } of ready) this.#settledAhead.add(first + index);
-    while (this.#settledAhead.delete(this.#position)) this.#position++;
+    const atOnce = this.#holder.delivery === "at-least-once";
+    for (const { index, out } of ready) {
+      if (atOnce) this.#holder.deliver(out);
+      this.#settledAhead.set(first + index, atOnce ? [] : out);
+    }
+    this.#advance();
     for (const { end, passed } of this.#waiting) if (end <= this.#position) passed();
     this.#waiting = this.#waiting.filter(({ end }) => end > this.#position);
     this.lane.mark(this.#holder.group, this.#position);
     this.wake();
+  }
+
+  #advance(): void {
+    for (let out = this.#settledAhead.get(this.#position); out; out = this.#settledAhead.get(this.#position)) {
+      this.#holder.deliver(out);
+      this.#settledAhead.delete(this.#position++);
+    }
   }
 }

@@ -1,0 +1,82 @@
+import type { Instead, Settled } from "../../bus.ts";
+import { sendable } from "../sendable.ts";
+import type { Commits } from "./commits.ts";
+import type { Lane, Settler } from "./lane.ts";
+import type { Given } from "./ledger.ts";
+import { orAborted } from "./persist.ts";
+import type { Sender } from "./sender.ts";
+
+/** So many settlements may be under way while more is given out: records that come meanwhile gather to a larger batch. */
+const OPEN_SETTLEMENTS = 3;
+
+/**
+ * At least once: what came of records is sent, and acknowledged by all in-sync replicas, before the position passes
+ * them. Settlements of a lane are sent in their order; the next one's work, sending and committing overlap.
+ */
+export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, changed: () => void): Settler {
+  const { signal } = lane;
+  let sending: Promise<unknown> = Promise.resolve();
+  let open = 0;
+
+  /** What Kafka refuses when it sees it, such as for want of a right, is replaced too. */
+  async function send(done: readonly Settled[], instead: Instead): Promise<void> {
+    for (let rest = done; rest.length > 0;) {
+      const ready = await sendable(rest, (out) => sender.fault(out, signal), instead, signal);
+      const records = ready.flatMap(({ out }) => out);
+      const faults = records.length > 0 ? await sender.send(records, signal) : new Map<never, never>();
+      rest = ready.flatMap(({ index, out }) => {
+        const why = out.map((record) => faults.get(record)).find(Boolean);
+        return why ? [{ index, out: instead(index, why) }] : [];
+      });
+    }
+  }
+
+  async function sendInTurn(given: Given, done: readonly Settled[], instead: Instead): Promise<void> {
+    const sent = sending.then(() => send(done, instead));
+    sending = sent.catch(() => undefined);
+    await orAborted(sent, signal);
+    lane.ledger.mark(given, done);
+    if (advance()) await committed(lane.done);
+  }
+
+  /** Returns whether the position has moved. */
+  function advance(): boolean {
+    const upTo = lane.settledUpTo;
+    if (upTo <= lane.done) return false;
+    lane.pass(upTo);
+    return true;
+  }
+
+  async function committed(offset: number): Promise<void> {
+    if (lane.committed < offset) await orAborted(commits.upTo(lane, offset), signal);
+  }
+
+  return {
+    prepare: () => Promise.resolve(),
+    async settle(given, done, instead) {
+      open++;
+      changed();
+      try {
+        await sendInTurn(given, done, instead);
+      } finally {
+        open--;
+        changed();
+        lane.wake();
+      }
+      // Behind a record that is not settled yet it may take long, and must not hold up the lane's other settlements.
+      const last = done.reduce((latest, { index }) => Math.max(latest, index), -1);
+      if (last >= 0) await committed(Number(given.records[last]!.position) + 1);
+    },
+    look() {
+      if (lane.confirmed) advance();
+      commits.soon();
+    },
+    get idle() {
+      return open === 0;
+    },
+    get ready() {
+      return open < OPEN_SETTLEMENTS;
+    },
+    close: () => commits.soon(),
+  };
+}
