@@ -9,6 +9,7 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { startCluster, type Cluster } from "./cluster.ts";
 import { faults, type Fault } from "./faults.ts";
+import { killAll } from "./process.ts";
 import { table, write, type Result } from "./report.ts";
 import { DELIVERIES, metrobus, PEERS, type Subject } from "./subjects.ts";
 import { told, trial } from "./trial.ts";
@@ -88,11 +89,21 @@ async function sequences(cluster: Cluster): Promise<void> {
   }
 }
 
+let open: Cluster | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    say(`${signal}: everything that was started is stopped`);
+    void Promise.all([killAll(), open?.[Symbol.asyncDispose]()]).finally(() => process.exit(130));
+  });
+}
+
 say(`seed ${seed}`);
+for (const subject of subjects) await subject.prepare?.();
 for (const size of [1, 3] as const) {
   const inSequence = size === 3 && values.only.length !== 1;
   if (!inSequence && !chosen.some(([, { brokers = 1 }]) => brokers === size)) continue;
   await using cluster = await startCluster(size);
+  open = cluster;
   await alone(cluster, size);
   if (inSequence) await sequences(cluster);
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Delivery, Settings } from "metrobus";
 import { docker } from "../support/docker.ts";
+import { PYTHON_IMAGE, pythonOriginal } from "../support/python-original.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Program } from "./process.ts";
 
@@ -22,6 +23,8 @@ export interface Subject {
   readonly keyless?: true;
   /** The most that it can do a second, of three stops. */
   readonly atMostPerSecond?: number;
+  /** To be called once, before any program. */
+  prepare?(): Promise<unknown>;
   program(cluster: Cluster, setting: HopSetting): Program;
 }
 
@@ -69,6 +72,7 @@ const python: Subject = {
   name: "Python metrobus",
   keyless: true,
   atMostPerSecond: 200,
+  prepare: pythonOriginal,
   program({ network }, { topic }) {
     const name = `metrobus-faults-${randomUUID()}`;
     const env = { TOPIC: topic, RELEASE: "0.0.23", CONSUMER_GROUP: `metrobus.${topic}`, KAFKA_HOST: "kafka" };
@@ -80,7 +84,7 @@ const python: Subject = {
     const run = ["sh", "-c", "PYTHONPATH=/opt/$RELEASE:/opt/shared exec python3 -u /fixtures/pass_on.py"];
     return {
       command: "docker",
-      args: ["run", "--rm", "--init", "--name", name, ...where, ...settings, "metrobus-python-original", ...run],
+      args: ["run", "--rm", "--init", "--name", name, ...where, ...settings, PYTHON_IMAGE, ...run],
       env: {},
       signal: (signal) => docker("kill", "--signal", signal, name),
     };

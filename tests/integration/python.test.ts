@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { Kafka } from "kafkajs";
 import { createClient } from "redis";
 import { GenericContainer, Network, Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
@@ -11,6 +10,7 @@ import { whitelist } from "../../stops/whitelist.ts";
 import { freePort, hasDocker } from "../support/docker.ts";
 import { line } from "../support/line.ts";
 import { eventually } from "../support/probe.ts";
+import { pythonOriginal } from "../support/python-original.ts";
 
 /**
  * The Python original in WhiteList's place, our stops around it: what reaches Log is what our own WhiteList sends there.
@@ -44,13 +44,7 @@ const cases: Case[] = [
 describe.skipIf(!(await hasDocker()))("with the WhiteList of", () => {
   let image: GenericContainer;
   beforeAll(async () => {
-    const pip = ["PIP_INDEX_URL", "PIP_CERT", "PIP_TRUSTED_HOST"].flatMap((name) => {
-      const value = process.env[name];
-      return value ? [[name, value]] : [];
-    });
-    image = await GenericContainer.fromDockerfile(join(import.meta.dirname, "python"))
-      .withBuildArgs(Object.fromEntries(pip) as Record<string, string>)
-      .build("metrobus-python-original", { deleteOnExit: false });
+    image = await pythonOriginal();
   });
 
   test.for(cases)("metrobus $release, `$envelope` envelope", async ({ release, envelope, travelled = TRAVELLED }) => {
