@@ -149,7 +149,7 @@ export const settings = {
   METROBUS_ATTEMPTS: {
     schema: whole(1, 1_000),
     fallback: "3",
-    doc: "How often a failing callback is tried before the message is a dead letter.",
+    doc: "How often a failing callback is tried before the message is put off or a dead letter.",
   },
   METROBUS_TIME_LIMIT: {
     schema: duration("1ms"),

@@ -1,13 +1,15 @@
-import { ConfigError, type Received } from "metrobus";
+import { ConfigError, UnknownTopic, type Bus, type Received } from "metrobus";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { withLater } from "../../runtime/buses/later/index.ts";
 import { memoryBus } from "../../runtime/buses/memory/index.ts";
 import { json, letterHeaders, line } from "../support/line.ts";
-import { eventually } from "../support/probe.ts";
+import { eventually, everything, message } from "../support/probe.ts";
 
 const down = () => new Error("the world is down");
 const hang = () => new Promise<never>(() => undefined);
+const parking = (bus: Bus, createTopics = true) =>
+  withLater(bus, { createTopics, deadLetterTopic: "Error", log: pino({ enabled: false }) });
 const names = ({ headers }: Received) => headers.map(([name]) => name);
 
 test("a message that fails is put off, each time for longer, and then a dead letter that counts all attempts", async () => {
@@ -199,7 +201,7 @@ test("a group that no topic can be named after is an error", async () => {
 });
 
 test("topics that are missing and not to be created are an error that names them all", async () => {
-  const bus = withLater(memoryBus(), { createTopics: false, deadLetterTopic: "Error", log: pino({ enabled: false }) });
+  const bus = parking(memoryBus(), false);
   await bus.create([{ topic: "A" }, { topic: "g.later.1m" }]);
   const consuming = bus.consume(
     { topic: "A", group: "g", start: "earliest", later: [10_000, 60_000, 3_600_000] },
@@ -207,6 +209,54 @@ test("topics that are missing and not to be created are an error that names them
   );
   await expect(consuming).rejects.toThrow(ConfigError);
   await expect(consuming).rejects.toThrow('create "g.later.10s", "g.later.1h", or');
+  await bus.close();
+});
+
+test("a stop whose topic is missing leaves no reader of what is parked behind", async () => {
+  const memory = memoryBus();
+  const readers: string[] = [];
+  const consume: Bus["consume"] = async (options, onBatch) => {
+    const subscription = await memory.consume(options, onBatch);
+    readers.push(options.topic);
+    const stop: typeof subscription.stop = async (...args) => {
+      readers.pop();
+      await subscription.stop(...args);
+    };
+    return { ...subscription, stop };
+  };
+  const bus = parking({ ...memory, consume });
+  const consuming = bus.consume({ topic: "A", group: "g", start: "earliest", later: [100, 200] }, hang);
+  await expect(consuming).rejects.toThrow(UnknownTopic);
+  expect(readers).toEqual([]);
+  await bus.close();
+});
+
+test("trouble with what is parked is the subscription's: a dead letter that can't be written, until it can", async () => {
+  const bus = parking(memoryBus());
+  await bus.create([{ topic: "A" }]);
+  const subscription = await bus.consume({ topic: "A", group: "g", start: "earliest", later: [100] }, hang);
+  expect(subscription.problem!()).toBeNull();
+  await bus.send([message("g.later.100ms", null, "foreign")]);
+  await eventually(() => subscription.problem!() !== null);
+  expect(subscription.problem!()).toMatch(/a dead letter can't be written: topic "Error" does not exist/);
+  await bus.create([{ topic: "Error" }]);
+  await eventually(() => subscription.problem!() === null);
+  expect(await everything(bus, "Error")).toHaveLength(1);
+  await subscription.stop(Date.now());
+  await bus.close();
+});
+
+test("a delay whose reader can't go on ends the whole subscription", async () => {
+  const memory = memoryBus();
+  const broken = new Error("it can't go on");
+  const consume: Bus["consume"] = (options, onBatch) =>
+    memory.consume(options, options.topic === "g.later.100ms" ? () => Promise.reject(broken) : onBatch);
+  const bus = parking({ ...memory, consume });
+  await bus.create([{ topic: "A" }]);
+  const subscription = await bus.consume({ topic: "A", group: "g", start: "earliest", later: [100] }, hang);
+  await bus.send([message("g.later.100ms", null, "any")]);
+  expect(await subscription.failed).toBe(broken);
+  expect(subscription.lanes()).toHaveLength(4);
   await bus.close();
 });
 
