@@ -3,8 +3,9 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { withLater } from "../../runtime/buses/later/index.ts";
 import { memoryBus } from "../../runtime/buses/memory/index.ts";
+import { putOff } from "../../runtime/put-off.ts";
 import { json, letterHeaders, line } from "../support/line.ts";
-import { eventually, everything, message } from "../support/probe.ts";
+import { eventually, everything, message, settle } from "../support/probe.ts";
 
 const down = () => new Error("the world is down");
 const hang = () => new Promise<never>(() => undefined);
@@ -242,6 +243,25 @@ test("trouble with what is parked is the subscription's: a dead letter that can'
   await bus.create([{ topic: "Error" }]);
   await eventually(() => subscription.problem!() === null);
   expect(await everything(bus, "Error")).toHaveLength(1);
+  await subscription.stop(Date.now());
+  await bus.close();
+});
+
+test("what can't be delivered when it is due is a dead letter as any other: as it came first, all attempts counted", async () => {
+  const bus = parking(memoryBus());
+  await bus.create([{ topic: "A" }, { topic: "Error" }]);
+  const options = { topic: "A", group: "g", start: "earliest", later: [100] } as const;
+  const subscription = await bus.consume(options, (batch) => {
+    const off = putOff({ ...batch.records[0]!, topic: "Gone" }, { attempts: 3, tiers: 1, since: 1 }, Date.now() + 100);
+    return settle(batch, [{ index: 0, out: [off] }]);
+  });
+  await bus.send([{ ...message("A", "k", "v"), headers: [["trace", null]] }]);
+  await eventually(async () => (await everything(bus, "Error")).length > 0);
+  const [letter] = await everything(bus, "Error");
+  const came = { stop: "A", topic: "Gone", partition: expect.any(String), offset: "0", attempts: "3" };
+  expect(letterHeaders(letter!)).toMatchObject({ ...came, reason: "unknown topic Gone" });
+  expect(names(letter!).filter((name) => !name.startsWith("dead-letter."))).toEqual(["trace"]);
+  expect([letter!.key, letter!.value].map(String)).toEqual(["k", "v"]);
   await subscription.stop(Date.now());
   await bus.close();
 });

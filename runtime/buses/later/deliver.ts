@@ -3,6 +3,7 @@ import { pause } from "../../backoff.ts";
 import type { Batch, Instead, Outgoing, Received, Settled } from "../../bus.ts";
 import { LaneLost, MalformedMessage, TooLarge } from "../../errors.ts";
 import { letterOf } from "../../letter.ts";
+import { comesAgain } from "../../put-off.ts";
 import { comingBack, unpark } from "./parked.ts";
 
 export interface Reading {
@@ -85,6 +86,10 @@ function buriedInstead(batch: Batch, parked: readonly Parked[], reading: Reading
   };
 }
 
+/** Of the record as it came first, where that is known. */
 function letter(record: Received, { topic, deadLetterTopic }: Reading, error: Error, bare = false): Outgoing {
-  return letterOf(record, { stop: topic, error, attempts: 0 }, deadLetterTopic, bare);
+  const parked = { ...record, ...unpark(record)?.message };
+  const again = comesAgain(parked);
+  const failure = { stop: topic, error, attempts: again?.before.attempts ?? 0 };
+  return letterOf(again?.record ?? parked, failure, deadLetterTopic, bare);
 }
