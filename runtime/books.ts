@@ -1,6 +1,5 @@
 import { reasonOf } from "./letter.ts";
 import type { Logger } from "./logger.ts";
-import { nextStop } from "./route.ts";
 import type { Settling } from "./settlement.ts";
 import type { StatsRecorder } from "./stats-recorder.ts";
 import type { Visit } from "./visit.ts";
@@ -18,11 +17,10 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
   const waiting = new Map<Visit, Error>();
   let gaps = 0;
 
-  function count({ outcome, context }: Visit): void {
+  function count({ outcome, next }: Visit): void {
     if (outcome.kind === "drop") return recorder.count(stop, "dropped", outcome.reason);
     if (outcome.kind === "dead") return recorder.count(stop, "dead", reasonOf(outcome.error));
     if (outcome.kind === "later") return recorder.count(stop, "later", reasonOf(outcome.error));
-    const next = nextStop(context.stack);
     recorder.count(stop, next === undefined ? "arrived" : "forwarded", next ?? "");
   }
 

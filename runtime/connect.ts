@@ -4,7 +4,8 @@ import type { Bus, LaneState } from "./bus.ts";
 import { loadConfig, type Config, type Settings } from "./config.ts";
 import { newHeader, advance, writeEnvelope, writePayload } from "./envelope.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { openBus, openStatsStore } from "./open.ts";
+import { openBus, openOnceStore, openStatsStore } from "./open.ts";
+import type { OnceStore } from "./once-store.ts";
 import { checkRoute, checkTopic, reversed } from "./route.ts";
 import { statsRecorder, type StatsRecorder } from "./stats-recorder.ts";
 import type { StatsStore } from "./stats-store.ts";
@@ -25,6 +26,8 @@ export interface MetroBus extends AsyncDisposable {
   /** Where counts are kept, and what this process counts before it gets there. */
   readonly stats: StatsStore;
   readonly recorder: StatsRecorder;
+  /** Where the outcomes of stops with the option `once` are kept. */
+  readonly once: OnceStore;
   /** Puts a message on the bus; resolves when all in-sync replicas have it. Throws UnknownTopic, TooLarge, RouteError, UnusableResult, Unavailable. */
   send(topic: string, payload: unknown, options?: SendOptions): Promise<void>;
   /** Creates the topics that are missing. */
@@ -80,10 +83,11 @@ async function open(config: Config): Promise<MetroBus> {
   const log = createLogger(config);
   const bus = await openBus(config, log);
   const stats = await openStatsStore(config, log);
+  const once = await openOnceStore(config, log);
   const recorder = statsRecorder(stats, { instance: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, log });
   const close = async (deadline?: number) => {
     await recorder.close(deadline);
-    await Promise.all([bus.close(), stats.close()]);
+    await Promise.all([bus.close(), stats.close(), once.close()]);
   };
   return {
     config,
@@ -91,6 +95,7 @@ async function open(config: Config): Promise<MetroBus> {
     bus,
     stats,
     recorder,
+    once,
     send: async (topic, payload, options = {}) => bus.send([outgoing(config, topic, payload, options)]),
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),
     state: (topic) => bus.state(groupOf(config, topic), topic),

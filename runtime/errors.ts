@@ -96,6 +96,23 @@ export class Unavailable extends MetrobusError {
   }
 }
 
+/** What `once` keeps outcomes in can't be reached. No message can go on without it, so the breaker opens at once. */
+export class OnceStoreUnavailable extends Unavailable {
+  constructor(cause: unknown) {
+    super(`what came of messages can't be kept, as the stop's option once wants it: ${asError(cause).message}`, cause);
+  }
+}
+
+/** With `once.onExpired: "dead"`: a process ended, or hung, while it worked on the message, and what it did is not known. */
+export class OutcomeUnknown extends MetrobusError {
+  constructor(id: string) {
+    super(
+      `work on message ${id} was begun before, and did not end: look whether its effect is there; where it may be worked on again, set the stop's once.onExpired to "again"`,
+      { reason: "outcome unknown" },
+    );
+  }
+}
+
 /** The lane is no longer ours (a rebalance, or the stop is ending): what was not settled comes again elsewhere. */
 export class LaneLost extends MetrobusError {
   constructor(lane: string, why: string) {

@@ -6,12 +6,14 @@ import { compose, type Handler, type Middleware } from "./middleware.ts";
 import { breaker, type Breaker, type BreakerOptions } from "./middleware/breaker.ts";
 import { callbackHandler } from "./middleware/callback.ts";
 import { deadLetter } from "./middleware/dead-letter.ts";
-import { envelope } from "./middleware/envelope.ts";
+import { arrival, departure } from "./middleware/envelope.ts";
 import { later } from "./middleware/later.ts";
+import { once } from "./middleware/once.ts";
 import { retry } from "./middleware/retry.ts";
 import { schema } from "./middleware/schema.ts";
 import { timeLimit } from "./middleware/time-limit.ts";
-import { laterDelays, laterWithin, type StopOptions } from "./stop-options.ts";
+import type { OnceStore } from "./once-store.ts";
+import { laterDelays, laterWithin, onceKeeps, type StopOptions } from "./stop-options.ts";
 
 /** The options of any stop, whatever its callback takes. */
 export type AnyStopOptions = Omit<StopOptions<never>, "schema"> & { readonly schema?: StandardSchemaV1 };
@@ -28,23 +30,33 @@ export function stopBreaker(options: AnyStopOptions, told: Pick<BreakerOptions, 
   return breaker({ baseMs, capMs, isRetryable: retryable(options), ...told });
 }
 
+/** What all messages of a started stop share. */
+export interface Surroundings {
+  readonly config: Config;
+  readonly group: string;
+  readonly breaker: Breaker | null;
+  readonly once: OnceStore;
+}
+
 /** A stop's callback with all that is around it: the order of the middleware, outermost first. */
 export function stopHandler(
   callback: StopCallback<never>,
   options: AnyStopOptions,
-  config: Config,
-  breaker: Breaker | null,
+  { config, group, breaker, once: store }: Surroundings,
 ): Handler {
   const { retries = {}, input = "routed", schema: validator, use = [] } = options;
   const { attempts = config.attempts, baseMs = 100, capMs = 10_000 } = retries;
   const delays = laterDelays(options);
+  const timeLimitMs = options.timeLimit ?? config.timeLimitMs;
   const layers: Middleware[] = [
     deadLetter,
     ...(delays.length > 0 ? [later({ delays, withinMs: laterWithin(options), isRetryable: retryable(options) })] : []),
-    envelope(input, config.envelope),
+    arrival(input, config.envelope),
     ...(breaker ? [breaker.middleware] : []),
     retry({ attempts, baseMs, capMs, isRetryable: retryable(options) }),
-    timeLimit(options.timeLimit ?? config.timeLimitMs),
+    ...(options.once ? [once({ store, group, timeLimitMs, ...onceKeeps(options.once) })] : []),
+    departure,
+    timeLimit(timeLimitMs),
     ...(validator ? [schema(validator)] : []),
     ...use,
   ];

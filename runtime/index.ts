@@ -9,6 +9,7 @@ export { loadConfig, type Config, type Settings } from "./config.ts";
 export * from "./errors.ts";
 export type { Handler, Middleware } from "./middleware.ts";
 export type { Outcome, Visit } from "./visit.ts";
+export type { Claimed, ClaimRequest, OnceStore } from "./once-store.ts";
 export type { Header } from "./envelope.ts";
 export type {
   Batch,

@@ -113,9 +113,10 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     throw new MetrobusError(`stop "${this.topic}" has been stopped, and can't begin again: make a new MetroStop`);
   }
 
-  async #join({ bus, config, recorder, log: ofProcess }: MetroBus): Promise<void> {
+  async #join({ bus, config, recorder, once, log: ofProcess }: MetroBus): Promise<void> {
     this.#checkNotStopped();
     const log = ofProcess.child({ stop: this.topic });
+    const group = this.#options.group ?? groupOf(config, this.topic);
     const books = (this.#books = openBooks(this.topic, recorder, log));
     const breaker = (this.#breaker = stopBreaker(this.#options, {
       log,
@@ -127,11 +128,10 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       rules: config,
       log,
       halt: this.#halt.signal,
-      handler: stopHandler(this.callback, this.#options, config, breaker),
+      handler: stopHandler(this.callback, this.#options, { config, group, breaker, once }),
       concurrency: this.#options.concurrency ?? config.concurrency,
       failed: this.#failure.resolve,
     });
-    const group = this.#options.group ?? groupOf(config, this.topic);
     const delivery = this.#options.delivery ?? config.delivery;
     if (delivery === "exactly-once" && !bus.features.exactlyOnce) throw notOnThisBus(this.topic, bus.name);
     const later = laterDelays(this.#options);
@@ -142,6 +142,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     this.#progress = progressWatch({ lanes: subscription.lanes, busy, ask: () => bus.state(group, this.topic) });
     this.#watch = setInterval(() => this.#look(), 1_000).unref();
     log.info({ group, bus: bus.name }, "the stop has begun");
+    if (this.#options.once && config.stats === "memory" && bus.name !== "memory")
+      log.warn("once keeps outcomes in this process alone, and they end with it: set METROBUS_STATS=redis");
   }
 
   #look(): void {

@@ -1,9 +1,10 @@
 import type { Bus } from "./bus.ts";
 import type { Config } from "./config.ts";
 import type { Logger } from "./logger.ts";
+import type { OnceStore } from "./once-store.ts";
 import type { StatsStore } from "./stats-store.ts";
 
-/** Config → bus and stats store: the only file that names implementations. Each is loaded when it is asked for. */
+/** Config → bus and stores: the only file that names implementations. Each is loaded when it is asked for. */
 
 export async function openBus(config: Config, log: Logger): Promise<Bus> {
   const { withLater } = await import("./buses/later/index.ts");
@@ -30,5 +31,15 @@ export async function openStatsStore(config: Config, log: Logger): Promise<Stats
       return (await import("./stats-stores/redis.ts")).redisStats({ ...config.redis, log });
     case "memory":
       return (await import("./stats-stores/memory.ts")).memoryStats();
+  }
+}
+
+/** Where outcomes are kept: where the counts are. */
+export async function openOnceStore(config: Config, log: Logger): Promise<OnceStore> {
+  switch (config.stats) {
+    case "redis":
+      return (await import("./once-stores/redis.ts")).redisOnce({ ...config.redis, log });
+    case "memory":
+      return (await import("./once-stores/memory.ts")).memoryOnce();
   }
 }

@@ -25,6 +25,12 @@ export interface StopOptions<In> {
    * now and then, after `baseMs` (1,000), doubled with each failure up to `capMs` (30,000). false: they become dead letters.
    */
   readonly breaker?: false | { readonly baseMs?: number; readonly capMs?: number };
+  /**
+   * The callback's work is done once for each message: what came of it is kept in Redis (`ttl`, "24h"), and a message that
+   * comes again gets that without the callback. Where work was begun and nobody knows its end (the process died) it is
+   * done again, or with `onExpired: "dead"` the message is a dead letter. What this can't promise: docs/guarantees.md.
+   */
+  readonly once?: true | Once;
   /** Milliseconds that an attempt may take, at most 2,147,483,647 (24 days). Default: METROBUS_TIME_LIMIT (30 s). */
   readonly timeLimit?: number;
   /** Awaited by `start()` before anything else: load here what the callback needs. What it throws, `start()` throws. */
@@ -51,6 +57,16 @@ export interface Retries {
   readonly later?: readonly string[];
   /** It does not come again later than this after it was put off first: "1h". Default: as the sum of `later` has it. */
   readonly within?: string;
+}
+
+export interface Once {
+  readonly ttl?: string;
+  readonly onExpired?: "again" | "dead";
+}
+
+export function onceKeeps(once: true | Once): { ttlMs: number; onExpired: "again" | "dead" } {
+  const { ttl = "24h", onExpired = "again" } = once === true ? {} : once;
+  return { ttlMs: milliseconds(ttl), onExpired };
 }
 
 /** How long a message is put off, first, second and so on, ms. */
@@ -109,6 +125,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   breaker: [(value) => value === false || OBJECT[0](value), "false, or an object with baseMs and capMs"],
   "breaker.baseMs": BACKOFF,
   "breaker.capMs": BACKOFF,
+  once: [(value) => value === true || OBJECT[0](value), "true, or an object with ttl and onExpired"],
+  "once.ttl": [
+    (value) => isDuration(value) && milliseconds(value) >= 1_000,
+    'a duration, at least a second, such as "24h"',
+  ],
+  "once.onExpired": [(value) => value === "again" || value === "dead", '"again" or "dead"'],
   timeLimit: [(value) => isNumber(value, 1) && value <= LONGEST_MS, `a number of milliseconds, 1 to ${LONGEST_MS}`],
   setup: FUNCTION,
   use: [(value) => Array.isArray(value) && value.every(isFunction), "an array of middleware, which are functions"],
@@ -119,8 +141,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 /** Throws ConfigError with all that is wrong: for numbers, which types can't check, and for callers without types. */
 export function checkStop(topic: unknown, callback: unknown, options: object): void {
-  const { retries, breaker } = options as StopOptions<never>;
-  const nested = Object.entries({ retries, breaker }).flatMap(([option, values]) =>
+  const { retries, breaker, once } = options as StopOptions<never>;
+  const nested = Object.entries({ retries, breaker, once }).flatMap(([option, values]) =>
     Object.entries(values ?? {}).map(([name, value]) => [`${option}.${name}`, value] as const),
   );
   const chosen = [...Object.entries(options), ...nested].filter(([, value]) => value !== undefined);

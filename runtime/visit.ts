@@ -46,6 +46,8 @@ export class Visit {
   /** The present attempt's, once the envelope has been read. */
   context!: Attempt;
   outcome: Outcome = NO_OUTCOME;
+  /** The stop that it goes to next; undefined: it is at the end of its line, or dropped. */
+  next: string | undefined;
   /** What is to be sent for it. */
   out: readonly Outgoing[] = [];
   /** Milliseconds from the record's timestamp until the work began, and from there to the outcome. */

@@ -1,5 +1,5 @@
 import { factsOf } from "../error-facts.ts";
-import { asError, MetrobusError } from "../errors.ts";
+import { asError, MetrobusError, OnceStoreUnavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
@@ -63,7 +63,8 @@ export function breaker({ baseMs, capMs, isRetryable, log, changed }: BreakerOpt
       throw error;
     }
     remember(1);
-    if (!open && ones(recent) < OPENS_AT) throw error;
+    const isOutage = ones(recent) >= OPENS_AT || error instanceof OnceStoreUnavailable;
+    if (!open && !isOutage) throw error;
     open ??= opened(error);
     open.error = error;
     if (wasProbe) open.nextProbe = performance.now() + delay(++open.failedProbes);

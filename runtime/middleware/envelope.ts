@@ -6,21 +6,27 @@ import type { Middleware } from "../middleware.ts";
 import { checkHops, checkTopic, nextStop } from "../route.ts";
 import type { Outcome, Visit } from "../visit.ts";
 
-/** Opens the envelope on arrival; on departure pops the next stop off the route and writes what is to be sent. */
-export function envelope(input: "routed" | "raw", field: PayloadField): Middleware {
+/** Opens the envelope. */
+export function arrival(input: "routed" | "raw", field: PayloadField): Middleware {
   const open = input === "raw" ? (record: Received) => readRaw(record, field) : readEnvelope;
   return (next) => (visit) => {
     visit.read(open);
-    const outcome = next(visit);
-    return isPromise(outcome) ? outcome.then((known) => depart(visit, known)) : depart(visit, outcome);
+    return next(visit);
   };
 }
+
+/** Pops the next stop off the route and writes what is to be sent. */
+export const departure: Middleware = (next) => (visit) => {
+  const outcome = next(visit);
+  return isPromise(outcome) ? outcome.then((known) => depart(visit, known)) : depart(visit, outcome);
+};
 
 function depart(visit: Visit, outcome: Outcome): Outcome {
   const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
     outgoing(visit, `${visit.id}.${index + 1}`, stack, (header) => writeEnvelope(header, visit.envelope, payloadJson)),
   );
   const main = forwarded(visit, outcome);
+  visit.next = main?.topic;
   visit.out = main ? [main, ...forks] : forks;
   return outcome;
 }
