@@ -77,7 +77,7 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
 
     async *read(topic, lane, from, limit) {
       await ask(`asking for topic "${topic}"`, () => topics.find(topic));
-      yield* read({ topic, lane, from, limit, admin, newClient, groupPrefix: config.consumerGroup });
+      yield* read({ topic, lane, from, limit, newClient, ask });
     },
 
     async knows(topic) {

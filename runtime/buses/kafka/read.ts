@@ -1,7 +1,9 @@
-import { randomUUID } from "node:crypto";
+import { createRequire } from "node:module";
+import type { Batch } from "kafkajs";
 import type { Received } from "../../bus.ts";
-import type { AdminConnection } from "./connection.ts";
 import type { NewClient } from "./client.ts";
+import { clusterOf } from "./cluster.ts";
+import { typeOf } from "./failures.ts";
 import { receive } from "./receive.ts";
 
 export interface ReadSetting {
@@ -9,75 +11,118 @@ export interface ReadSetting {
   readonly lane: string;
   readonly from: bigint;
   readonly limit: number;
-  readonly admin: AdminConnection;
   readonly newClient: NewClient;
-  /** kafkajs reads in groups only: this one has a random name after it, commits nothing and is gone when it is left. */
-  readonly groupPrefix: string;
+  /** Tries until it works, as long as whoever asks waits. */
+  readonly ask: <T>(what: string, attempt: () => Promise<T>) => Promise<T>;
 }
 
+interface Answer {
+  readonly responses: readonly { readonly partitions: readonly object[] }[];
+}
+
+interface Broker {
+  fetch(what: object): Promise<Answer>;
+}
+
+/** What kafkajs keeps to itself: it reads in groups only, and to join one takes seconds. */
+interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, readonly number[]>;
+  findBroker(which: { nodeId: string }): Promise<Broker>;
+  fetchTopicsOffset(topics: readonly object[]): Promise<readonly { partitions: readonly { offset: string }[] }[]>;
+}
+
+const Fetched = createRequire(import.meta.url)("kafkajs/src/consumer/batch.js") as new (
+  topic: string,
+  from: string,
+  partition: object,
+) => Batch & { readonly rawMessages: readonly unknown[] };
+
+const READ_COMMITTED = 1;
+const MOST_BYTES = 1024 * 1024;
+const LONGEST_WAIT_MS = 100;
+
 /** At most `limit` records from a position on, up to where the lane ends now. The topic has to exist. */
-export async function* read({
-  topic,
-  lane,
-  from,
-  limit,
-  admin,
-  newClient,
-  groupPrefix,
-}: ReadSetting): AsyncIterable<Received> {
-  const bounds = await admin.use((open) => open.fetchTopicOffsets(topic));
-  const found = bounds.find(({ partition }) => String(partition) === lane);
-  const [low, end] = [Number(found?.low ?? 0), Number(found?.high ?? 0)];
-  let next = Math.max(Number(from), low);
-  if (!found || next >= end || limit <= 0) return;
-
-  const { partition } = found;
+export async function* read({ topic, lane, from, limit, newClient, ask }: ReadSetting): AsyncIterable<Received> {
+  if (limit <= 0 || !/^\d{1,10}$/.test(lane)) return;
   const client = newClient();
-  const consumer = client.kafka.consumer({
-    groupId: `${groupPrefix}.read.${randomUUID()}`,
-    allowAutoTopicCreation: false,
-    maxWaitTimeInMs: 100,
-    retry: { restartOnFailure: () => Promise.resolve(false) },
-  });
-  const others = bounds.map((bound) => bound.partition).filter((other) => other !== partition);
-  let waiting: Received[] = [];
-  let news = Promise.withResolvers<void>();
-  const pause = (...partitions: number[]) => consumer.pause([{ topic, partitions }]);
-
-  consumer.on(consumer.events.GROUP_JOIN, () => {
-    pause(...others);
-    consumer.seek({ topic, partition, offset: String(next) });
-  });
-  consumer.on(consumer.events.CRASH, ({ payload }) => news.reject(payload.error));
+  const partition = open(clusterOf(client.kafka) as Cluster, topic, Number(lane));
+  const attempt = <T>(step: () => Promise<T>) => ask(`reading partition ${lane} of topic "${topic}"`, step);
   try {
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch }) => {
-        if (batch.partition !== partition) return;
-        // Not spread into push: a fetch can hold more records than a function takes.
-        waiting = waiting.concat(receive(batch, next));
-        next = Math.max(next, Number(batch.lastOffset()) + 1);
-        // Whoever reads may take long over what it has.
-        pause(partition);
-        news.resolve();
-      },
-    });
-    for (let given = 0; ;) {
-      await news.promise;
-      news = Promise.withResolvers<void>();
-      const records = waiting;
-      waiting = [];
+    const bounds = await attempt(partition.bounds);
+    let [next, end] = [Math.max(Number(from), bounds.low), bounds.end];
+    for (let given = 0; next < end;) {
+      const batch = await attempt(() => partition.fetch(next));
+      if (!batch) {
+        const now = await attempt(partition.bounds);
+        [next, end] = [Math.max(next, now.low), Math.min(end, now.end)];
+        continue;
+      }
+      const records = receive(batch, next);
+      // What lies behind the last record, such as markers, is read too; a broker may also give nothing for now.
+      if (batch.rawMessages.length > 0) next = Math.max(next, Number(batch.lastOffset()) + 1);
       for (const record of records) {
         if (Number(record.position) >= end) return;
         yield record;
         if (++given >= limit) return;
       }
-      if (next >= end) return;
-      consumer.resume([{ topic, partitions: [partition] }]);
     }
   } finally {
-    await client.end(() => consumer.disconnect());
+    await client.end(partition.close);
   }
+}
+
+function open(cluster: Cluster, topic: string, partition: number) {
+  let connected = false;
+
+  /** Whatever fails, the next attempt asks anew who leads the partition. */
+  async function leading<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      if (!connected) {
+        await cluster.connect();
+        await cluster.addTargetTopic(topic);
+      }
+      connected = true;
+      return await ask();
+    } catch (error) {
+      if (connected) await cluster.refreshMetadata().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async function offset(fromBeginning: boolean): Promise<number> {
+    const [found] = await cluster.fetchTopicsOffset([{ topic, fromBeginning, partitions: [{ partition }] }]);
+    return Number(found?.partitions[0]?.offset ?? 0);
+  }
+
+  async function fetchFrom(next: number): Promise<InstanceType<typeof Fetched>> {
+    const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+    if (leader === undefined) throw new Error(`partition ${partition} of topic "${topic}" has no leader`);
+    const broker = await cluster.findBroker({ nodeId: leader });
+    const partitions = [{ partition, fetchOffset: String(next), maxBytes: MOST_BYTES }];
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: LONGEST_WAIT_MS,
+      topics: [{ topic, partitions }],
+    });
+    return new Fetched(topic, String(next), responses[0]!.partitions[0]!);
+  }
+
+  return {
+    bounds: () =>
+      leading(async () => {
+        const [low, end] = await Promise.all([offset(true), offset(false)]);
+        return { low, end };
+      }),
+    /** null: retention has removed what lay there. */
+    fetch: (next: number) =>
+      leading(() => fetchFrom(next)).catch((error: unknown) => {
+        if (typeOf(error) === "OFFSET_OUT_OF_RANGE") return null;
+        throw error;
+      }),
+    close: () => cluster.disconnect(),
+  };
 }

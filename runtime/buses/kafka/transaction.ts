@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Kafka, Message } from "kafkajs";
+import type { Message } from "kafkajs";
 import type { NewClient } from "./client.ts";
+import { clusterOf } from "./cluster.ts";
 import { typeOf } from "./failures.ts";
 import { messageOf, type Chunk, type Rounds } from "./place.ts";
 
@@ -90,7 +91,7 @@ export async function takeOver({
   partition,
 }: TransactionSetting): Promise<TransactionalProducer> {
   const client = newClient();
-  const cluster = clusterOf(client.kafka);
+  const cluster = clusterOf(client.kafka) as Cluster;
   const end = () => client.end(() => cluster.disconnect());
   try {
     await cluster.connect();
@@ -246,11 +247,4 @@ function byLeader(cluster: Cluster, chunks: readonly Chunk[]): Map<string, Chunk
     else found.set(leader, [chunk]);
   }
   return found;
-}
-
-function clusterOf(kafka: Kafka): Cluster {
-  const make = Object.getOwnPropertySymbols(kafka).find(
-    ({ description }) => description === "private:Kafka:createCluster",
-  )!;
-  return (kafka as unknown as Record<symbol, (options: object) => Cluster>)[make]!({ allowAutoTopicCreation: false });
 }
