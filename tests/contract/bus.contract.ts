@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Batch, Bus, Received, Subscription } from "../../runtime/bus.ts";
+import type { Batch, Bus, Delivery, Received, Subscription } from "../../runtime/bus.ts";
 import { partitionOf } from "../../runtime/buses/murmur2.ts";
 import { ConfigError, LaneLost, UnknownTopic, type MetrobusError } from "../../runtime/errors.ts";
 import {
@@ -22,9 +22,12 @@ export interface BusUnderTest {
   letters: string;
 }
 
+type Joining = Parameters<typeof probe>[1];
+
 /** Every promise of `runtime/bus.ts`. Whoever writes a bus runs this: see docs/add-a-bus.md. */
 export function busContract(name: string, features: Bus["features"], open: () => Promise<BusUnderTest>): void {
-  describe(`the bus ${name}`, () => {
+  const deliveries: Delivery[] = features.exactlyOnce ? ["at-least-once", "exactly-once"] : ["at-least-once"];
+  describe.each(deliveries)(`the bus ${name}, %s`, (delivery) => {
     let bus: Bus;
     let other: Bus;
     let letters: string;
@@ -47,8 +50,8 @@ export function busContract(name: string, features: Bus["features"], open: () =>
       await bus.create([{ topic, partitions }]);
       return topic;
     };
-    const join = async (...args: Parameters<typeof probe>): Promise<Probe> => {
-      const joined = await probe(...args);
+    const join = async (on: Bus, options: Joining, onBatch?: (batch: Batch) => Promise<void>): Promise<Probe> => {
+      const joined = await probe(on, { delivery, ...options }, onBatch);
       subscriptions.add(joined.subscription);
       return joined;
     };
@@ -158,13 +161,16 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         const ended: string[] = [];
         const ahead = settle(batch, [
           { index: 2, out: [] },
-          { index: 1, out: [message(next, null, "sent at once")] },
+          { index: 1, out: [message(next, "key", "1")] },
         ]).then(() => ended.push("ahead"));
-        await eventually(async () => (await everything(bus, next)).length === 1);
+        // Exactly once what is sent and the position can't be apart.
+        const atOnce = delivery === "at-least-once" ? ["1"] : [];
+        await eventually(async () => (await everything(bus, next)).length === atOnce.length);
         expect([await position(group, topic), ended]).toEqual([0n, []]);
-        await settle(batch, [{ index: 0, out: [] }]);
+        await settle(batch, [{ index: 0, out: [message(next, "key", "0")] }]);
         await ahead;
         expect(await position(group, topic)).toBe(3n);
+        expect((await everything(bus, next)).map(text)).toEqual(delivery === "at-least-once" ? ["1", "0"] : ["0", "1"]);
       });
 
       test("rejects for what lies behind an unsettled record when the lane is lost: it comes again", async () => {
@@ -253,6 +259,61 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         expect(await position(group, topic)).toBe(0n);
       });
     });
+
+    if (delivery === "exactly-once") {
+      describe("exactly once", () => {
+        test("nothing is to be seen of results whose lane is lost before the position has passed them", async () => {
+          const [topic, next, group] = [await topicOf(1), await topicOf(1, "next"), unique("group")];
+          await sendNumbers(topic, 0, 3);
+          const { batch, subscription } = await wholeBatch(topic, group, 3);
+          const ahead = settle(batch, [{ index: 1, out: [message(next, "key", "too early")] }]);
+          const outcome = ahead.catch((error: unknown) => error);
+          await subscription.stop(Date.now());
+          expect(await outcome).toBeInstanceOf(LaneLost);
+          await join(other, { topic, group }, (again) =>
+            settle(
+              again,
+              again.records.map((record, index) => ({ index, out: [message(next, "key", text(record))] })),
+            ),
+          );
+          await eventually(async () => (await position(group, topic)) === 3n);
+          expect((await everything(bus, next)).map(text)).toEqual(["0", "1", "2"]);
+        });
+
+        test("each result is there once, in order, though members come and go while records flow", async () => {
+          const [topic, next, group] = [await topicOf(4), unique("next"), unique("group")];
+          await bus.create([{ topic: next, partitions: 4, keepForever: true }]);
+          const passOn = (batch: Batch) =>
+            settle(
+              batch,
+              batch.records.map((record, index) => ({ index, out: [{ ...record, topic: next }] })),
+            ).catch((error: unknown) => expect(error).toBeInstanceOf(LaneLost));
+          const steady = await join(bus, { topic, group }, passOn);
+          let [sent, flows] = [0, true];
+          const sending = (async () => {
+            for (; flows; sent += 20) {
+              await bus.send(Array.from({ length: 20 }, (_, k) => message(topic, `key ${k}`, String(sent + k))));
+            }
+          })();
+          for (let n = 0; n < 3; n++) {
+            const guest = await join(other, { topic, group }, passOn);
+            await eventually(() => guest.records.length > 100);
+            // The second one leaves with all that it is working on.
+            await guest.subscription.stop(n === 1 ? 0 : Date.now() + 10_000);
+          }
+          flows = false;
+          await sending;
+          await eventually(async () => (await position(group, topic)) === BigInt(sent));
+          await steady.subscription.stop(Date.now() + 10_000);
+          const found = await everything(bus, next);
+          expect(found).toHaveLength(sent);
+          for (let key = 0; key < 20; key++) {
+            const numbers = found.filter((record) => String(record.key) === `key ${key}`).map(text);
+            expect(numbers).toEqual(Array.from({ length: sent / 20 }, (_, n) => String(n * 20 + key)));
+          }
+        });
+      });
+    }
 
     describe("batches", () => {
       test("come while the settlements of earlier ones are open", async () => {

@@ -4,7 +4,7 @@ import { createLogger } from "../../runtime/logger.ts";
 import { openBus } from "../../runtime/open.ts";
 import { busContract } from "./bus.contract.ts";
 
-busContract("memory", { exactlyOnce: false, ordered: true, readable: true }, async () => {
+busContract("memory", { exactlyOnce: true, ordered: true, readable: true }, async () => {
   const config = loadConfig({ METROBUS_BUS: "memory" });
   const bus = await openBus(config, createLogger({ logLevel: "error", logFormat: "json" }));
   return { bus, other: bus, letters: config.deadLetterTopic };
@@ -12,7 +12,7 @@ busContract("memory", { exactlyOnce: false, ordered: true, readable: true }, asy
 
 const brokers = inject("kafka");
 if (brokers) {
-  busContract("kafka", { exactlyOnce: false, ordered: true, readable: true }, async () => {
+  busContract("kafka", { exactlyOnce: true, ordered: true, readable: true }, async () => {
     const config = loadConfig({ METROBUS_BUS: "kafka", KAFKA_BROKERS: brokers, METROBUS_CREATE_TOPICS: "true" });
     const log = createLogger({ logLevel: "error", logFormat: "json" });
     const [bus, other] = await Promise.all([openBus(config, log), openBus(config, log)]);
