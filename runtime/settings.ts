@@ -84,7 +84,7 @@ export const settings = {
   METROBUS_STATS: {
     schema: z.enum(["redis", "memory"]),
     fallback: "",
-    doc: "Where counts go: `redis`, or `memory` (seen by this process only). Default: redis with the bus kafka, else memory.",
+    doc: "Where counts go, and what the option `once` keeps: `redis`, or `memory` (seen by this process only). Default: redis with the bus kafka, else memory.",
   },
   REDIS_HOST: {
     schema: host,
