@@ -86,10 +86,17 @@ const python: Subject = {
       command: "docker",
       args: ["run", "--rm", "--init", "--name", name, ...where, ...settings, PYTHON_IMAGE, ...run],
       env: {},
-      signal: (signal) => docker("kill", "--signal", signal, name),
+      signal: (signal) => inContainer(name, signal),
     };
   },
 };
+
+/** The first process of a container can't be stopped by a signal; all of it can be paused. */
+function inContainer(name: string, signal: NodeJS.Signals): Promise<unknown> {
+  if (signal === "SIGSTOP") return docker("pause", name);
+  if (signal === "SIGCONT") return docker("unpause", name);
+  return docker("kill", "--signal", signal, name);
+}
 
 /** What users have today. */
 export const PEERS: readonly Subject[] = [kafkajs, nestjs, python];
