@@ -55,7 +55,7 @@ export async function startLine({ cluster, subject, random, seconds, instances =
   const all: StopProcess[] = [];
   const running = new Map<string, StopProcess[]>(stops.map((topic) => [topic, []]));
   const crashes: string[] = [];
-  let [hits, kills] = [0, 0];
+  let [hits, kills, unanswered] = [0, 0, 0];
   let mischief: Mischief = (_, message) => message;
   let closing = false;
   const facts = { ordered: !subject.keyless, counted: true };
@@ -177,7 +177,9 @@ export async function startLine({ cluster, subject, random, seconds, instances =
     /** So many times were all partitions of a stop disturbed. */
     hit: (times = 1) => void (hits += times),
     killed: () => void kills++,
-    count: () => ({ hits, kills }),
+    /** So many times may a commit of each stop have been carried out whose answer was lost. */
+    unanswered: (times = 1) => void (unanswered += times),
+    count: () => ({ hits, kills, unanswered }),
     mischief: (change: Mischief) => void (mischief = change),
     upTo: (most: number) => uniformInt(random, 1, most),
     /** Every process works on, as it has to within a minute of any fault. */

@@ -16,7 +16,10 @@ export const brokers: Record<string, Fault> = {
 const anyNode = ({ cluster, upTo }: Line): Node => cluster.nodes[upTo(cluster.nodes.length) - 1]!;
 
 /** Every stop feels what happens to a broker. */
-const allHit = ({ hit, stops }: Line): void => hit(stops.length);
+function allHit({ hit, unanswered, stops }: Line): void {
+  hit(stops.length);
+  unanswered();
+}
 
 async function down(line: Line, { container }: Node, how: "stop" | "kill"): Promise<void> {
   allHit(line);

@@ -32,6 +32,7 @@ const proxies = ({ cluster }: Line) => cluster.nodes.map(({ proxy }) => proxy);
 async function cut(line: Line): Promise<void> {
   for (let times = 0; times < 3; times++) {
     line.hit(line.stops.length);
+    line.unanswered();
     await Promise.all(proxies(line).map((proxy) => switched(proxy, false)));
     await rest(line.upTo(5) * 200);
     await Promise.all(proxies(line).map((proxy) => switched(proxy, true)));
@@ -54,7 +55,6 @@ async function dropped(line: Line): Promise<void> {
   };
   let unanswered = 0;
   for (let times = 0; times < 3; times++) {
-    line.hit(line.stops.length);
     const before = await written();
     await poisoned(line, [{ type: "timeout", stream: "downstream", attributes: { timeout: 1_000 } }], 3);
     unanswered += (await written()) - before;
@@ -65,6 +65,7 @@ async function dropped(line: Line): Promise<void> {
 
 async function poisoned(line: Line, toxics: readonly Toxic[], seconds: number): Promise<void> {
   line.hit(line.stops.length);
+  line.unanswered();
   const made = await Promise.all(
     proxies(line).flatMap((proxy) =>
       toxics.map((toxic, at) => proxy.addToxic({ ...toxic, name: `toxic-${at}`, toxicity: 1 })),
