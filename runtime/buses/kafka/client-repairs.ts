@@ -1,12 +1,10 @@
 import { createRequire } from "node:module";
 
 /**
- * Four repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
+ * Three repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
  *
  * - Its request queue sets a timer of 1 ms over and over on every connection, for ever, with a negative time-out that
  *   Node 24 warns of (upstream #1751, #1768): the timer is set only while requests wait.
- * - It folds record headers into an object, which loses the order of those that occur twice, and breaks on names such
- *   as "constructor": the pairs as they were read are kept beside that object.
  * - When one partition of a request fails, it throws away which others were written: they are kept with the error, so that
  *   only what failed is sent again.
  * - It swallows why no broker names a group's coordinator: that the user has no right to the group is told.
@@ -14,9 +12,6 @@ import { createRequire } from "node:module";
 
 const inside = createRequire(import.meta.url);
 const written = Symbol("metrobus: what a failed request has written");
-const asRead = Symbol("metrobus: header pairs as they were read");
-
-type Pair = { key: string; value: Buffer | null };
 
 interface Produced {
   topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[];
@@ -30,15 +25,6 @@ interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   checkPendingRequests(): void;
   scheduleCheckPendingRequests(): void;
-}
-
-interface Decoder {
-  readVarIntArray(this: Decoder, reader: unknown): Pair[];
-}
-
-/** The header pairs of a record in their order, a name as often as it occurs. */
-export function headerPairs(headers: object | undefined): readonly Pair[] | undefined {
-  return (headers as { [asRead]?: Pair[] } | undefined)?.[asRead];
 }
 
 /** Whether a request that failed with this error, kafkajs's own and not one around it, has written to the partition. */
@@ -58,16 +44,6 @@ queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     },
     throttled > 0 ? throttled : 10,
   );
-};
-
-const { prototype: decoder } = inside("kafkajs/src/protocol/decoder.js") as { prototype: Decoder };
-const { readVarIntArray } = decoder;
-decoder.readVarIntArray = function (reader) {
-  const pairs = readVarIntArray.call(this, reader);
-  if (pairs.length === 0) return pairs;
-  const reduce = (...args: Parameters<typeof pairs.reduce>) =>
-    Object.assign(Array.prototype.reduce.apply(pairs, args) as unknown as object, { [asRead]: pairs });
-  return Object.assign(pairs, { reduce }) as unknown as Pair[];
 };
 
 const response = inside("kafkajs/src/protocol/requests/produce/v7/response.js") as {

@@ -1,42 +1,41 @@
 import type { IHeaders } from "kafkajs";
 import type { RecordHeaders } from "../../bus.ts";
-import { headerPairs } from "./client-repairs.ts";
-
-const NONE: RecordHeaders = [];
-
-export function headersOf(headers: IHeaders | undefined): RecordHeaders {
-  const pairs = headerPairs(headers);
-  return pairs ? pairs.map(({ key, value }) => [key, value] as const) : NONE;
-}
 
 /**
- * Headers for kafkajs, which takes an object, and of each name a list of values that it maps to pairs: this is one list
- * that gives all pairs, so that their order is kept.
+ * kafkajs folds record headers into an object, which loses the order of those that occur twice. Beside that object its
+ * messages keep the pairs, which our encoding and decoding know.
  */
-class AllPairs extends Array<never> {
-  readonly headers: RecordHeaders;
+const pairs = Symbol("metrobus: header pairs");
 
-  constructor(headers: RecordHeaders) {
-    super();
-    this.headers = headers;
-  }
+const NONE: RecordHeaders = [];
+const NO_HEADERS = Object.freeze({});
 
-  override map<T>(): T[] {
-    return this.headers.map(([key, value]) => (value === null ? nullHeader(key) : { key, value })) as T[];
-  }
+/** For a message to be sent: the pairs alone. */
+export function toHeaders(headers: RecordHeaders): IHeaders {
+  return (headers.length === 0 ? NO_HEADERS : { [pairs]: headers }) as IHeaders;
 }
 
-export function toHeaders(headers: RecordHeaders): IHeaders | undefined {
-  return headers.length === 0 ? undefined : { all: new AllPairs(headers) };
+/** For a message that was read: as kafkajs has them, and the pairs. */
+export function readHeaders(headers: RecordHeaders): IHeaders {
+  if (headers.length === 0) return {};
+  const folded = Object.create(null) as Record<string, unknown>;
+  for (const [name, value] of headers) {
+    const before = folded[name];
+    if (before === undefined) folded[name] = value;
+    else folded[name] = Array.isArray(before) ? [...(before as unknown[]), value] : [before, value];
+  }
+  return Object.defineProperty({ ...folded }, pairs, { value: headers }) as IHeaders;
 }
 
-/** kafkajs takes the size of a value before it asks whether it is null, and fails on null there; it can write null. */
-function nullHeader(key: string) {
-  let reads = 0;
-  return {
-    key,
-    get value() {
-      return reads++ === 0 ? "" : null;
-    },
-  };
+/** Of a message that was read, or is to be sent by whomever. */
+export function headersOf(headers: IHeaders | undefined): RecordHeaders {
+  if (!headers || headers === NO_HEADERS) return NONE;
+  return (headers as { [pairs]?: RecordHeaders })[pairs] ?? unfolded(headers);
+}
+
+function unfolded(headers: IHeaders): RecordHeaders {
+  return Object.entries(headers).flatMap(([name, value]) => {
+    const values = Array.isArray(value) ? value : [value];
+    return values.map((each) => [name, typeof each === "string" ? Buffer.from(each) : (each ?? null)] as const);
+  });
 }

@@ -76,8 +76,7 @@ export function topicMessages(chunks: readonly Chunk[]): { topic: string; messag
 }
 
 export function messageOf({ key, value, headers }: Outgoing): KafkaMessage {
-  const some = toHeaders(headers);
-  return some ? { key, value, headers: some } : { key, value };
+  return { key, value, headers: toHeaders(headers) };
 }
 
 /** kafkajs groups a topic's messages by their partition, with `reduce`, and copies the group for each: these are grouped already. */
