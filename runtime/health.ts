@@ -6,7 +6,7 @@ export interface StopHealth {
   readonly stop: string;
   /** It has joined its group, and nothing is in its way. */
   readonly ready: boolean;
-  /** For a minute there was lag and no progress, although nothing was under way (a callback, a backoff, a settlement) and the bus answered: the client is stuck. */
+  /** For 55 s there was lag and no progress, although nothing was under way (a callback, a backoff, a settlement) and the bus answered: the client is stuck. */
   readonly stuck: boolean;
   /** What is in its way, in words. */
   readonly problems: readonly string[];

@@ -2,7 +2,7 @@ import { openBooks, type Books } from "./books.ts";
 import type { Subscription } from "./bus.ts";
 import { connect, groupOf, type MetroBus } from "./connect.ts";
 import type { StopCallback } from "./context.ts";
-import { ConfigError, LaneLost, MetrobusError, UnknownTopic } from "./errors.ts";
+import { ConfigError, LaneLost, MetrobusError, Unavailable, UnknownTopic } from "./errors.ts";
 import { stopBreaker, stopHandler, type AnyStopOptions } from "./handler.ts";
 import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
@@ -78,10 +78,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     const held = this.#breaker?.problem();
     if (held) problems.push(held);
     const stuck = this.#progress?.stuck() ?? [];
-    if (stuck.length > 0)
-      problems.push(
-        `no progress for a minute on partition ${stuck.join(", ")} though messages wait and the bus answers`,
-      );
+    if (stuck.length > 0) problems.push(standsStill(stuck));
     return {
       stop: this.topic,
       ready: problems.length === 0,
@@ -147,9 +144,15 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   }
 
   #look(): void {
-    void this.#progress?.look();
+    void this.#progress?.look().then(() => this.#failIfStuck());
     const openSince = this.#breaker?.openSince();
     if (openSince) this.#metro?.recorder.breaker(this.topic, openSince);
+  }
+
+  /** Another process can take the partitions over: better than to be alive and idle. */
+  #failIfStuck(): void {
+    const stuck = this.#progress?.stuck() ?? [];
+    if (stuck.length > 0) this.#failure.resolve(new Unavailable(`stop "${this.topic}": ${standsStill(stuck)}`));
   }
 
   async #prepareTopics({ bus, config }: MetroBus): Promise<void> {
@@ -184,6 +187,9 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     if (subscription) this.#metro?.log.info({ stop: this.topic }, "the stop has ended");
   }
 }
+
+const standsStill = (partitions: readonly string[]): string =>
+  `no progress for 55 s on partition ${partitions.join(", ")} though messages wait and the bus answers`;
 
 function notOnThisBus(stop: string, bus: string): ConfigError {
   return new ConfigError([

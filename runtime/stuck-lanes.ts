@@ -1,7 +1,7 @@
 import type { LaneState } from "./bus.ts";
 
 /** So long a lane may stand still, with records waiting and nothing under way. */
-const STUCK_AFTER_MS = 60_000;
+const STUCK_AFTER_MS = 55_000;
 /** From here on the bus is asked; it is away when it does not answer soon. */
 const ASK_AFTER_MS = 10_000;
 const ANSWER_WITHIN_MS = 5_000;
@@ -15,8 +15,8 @@ export interface Watched {
 }
 
 /**
- * Finds the lanes that the client lets lie: for a minute records wait, nothing moves and nothing of the lane is under
- * way, although the bus answers. While it does not, waiting is all that can be done, and the minute begins anew.
+ * Finds the lanes that the client lets lie: for 55 s records wait, nothing moves and nothing of the lane is under
+ * way, although the bus answers. While it does not, waiting is all that can be done, and the time begins anew.
  */
 export function progressWatch({ lanes, busy, ask }: Watched, now: () => number = () => performance.now()) {
   const standing = new Map<string, { position: bigint; since: number }>();

@@ -82,6 +82,12 @@ export class Lane {
     return !this.#running && (this.lost || this.settler.idle);
   }
 
+  /** There are records to fetch, or a position to begin at, and room for them, and nothing of the lane is under way. */
+  get starving(): boolean {
+    if (this.done < 0) return true;
+    return !this.paused && this.ledger.records === 0 && !this.#queue.head && this.next < this.end;
+  }
+
   /** The first offset that somebody has still to settle, or else the next to be fetched. */
   get settledUpTo(): number {
     const first = this.ledger.unsettled ?? this.#queue.head;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../../errors.ts";
 import type { Client, NewClient } from "./client.ts";
 import { isUnknownTopic, permanent, rootOf } from "./failures.ts";
+import { leaveGroup } from "./leave-group.ts";
 
 export interface MemberEvents {
   /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
@@ -22,14 +23,16 @@ export interface Member {
   commit(offsets: readonly { partition: number; offset: string }[]): Promise<void>;
   /** Resolves when the group answers the next heartbeat: it counts us as a member still. */
   confirmed(): Promise<void>;
+  /** Begins anew with fresh connections. */
+  replace(why: string): void;
   /** To be called about once in `TICK_MS`: replaces a consumer that has fallen silent. */
   tick(): void;
   leave(): Promise<void>;
 }
 
 export const TICK_MS = 5_000;
-/** So many ticks without a fetch: the consumer hangs. More than a rebalance may take. */
-const SILENT_TICKS = 18;
+/** So many ticks without a fetch, and those a rebalance may take, which waits for a member that was killed: the consumer hangs. */
+const SILENT_TICKS = 3;
 /** Faults in a row that no retry should heal, with not a record between. */
 const HOPELESS = 5;
 
@@ -104,6 +107,7 @@ export function createMember(
     current = commit = undefined;
     events.crashed();
     void old.client.end(() => old.consumer.disconnect());
+    if (memberId) void leaveGroup(newClient, group, memberId);
     const fault = permanent(why);
     if (fault) return events.failed(fault);
     if (retriable === false && ++hopeless >= HOPELESS) return events.failed(why as Error);
@@ -111,6 +115,10 @@ export function createMember(
     log[absent > 1 ? "debug" : "warn"]({ group, topic, error: message }, "the consumer has failed and is replaced");
     await sleep(absent > 5 ? TICK_MS : 500 * (1 + hopeless));
     if (!left) begin();
+  }
+
+  function renew(why: string): void {
+    if (current && !left) void replace(new Error(why));
   }
 
   /** kafkajs throws at once when it does not take its settings: no consumer anew would help. */
@@ -134,9 +142,10 @@ export function createMember(
       else throw new Error("not a member of the group");
     },
     confirmed: () => heartbeat.promise,
+    replace: renew,
     tick() {
-      if (left || !current || ++silentTicks < SILENT_TICKS) return;
-      void replace(new Error(`no answer to a fetch in ${(SILENT_TICKS * TICK_MS) / 1_000} s`));
+      const patience = SILENT_TICKS + Math.ceil(sessionTimeout / TICK_MS);
+      if (++silentTicks >= patience) renew(`no answer to a fetch in ${(patience * TICK_MS) / 1_000} s`);
     },
     async leave() {
       left = true;

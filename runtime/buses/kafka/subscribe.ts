@@ -12,6 +12,7 @@ import type { Lane, LaneHolder } from "./lane.ts";
 import { isUnknownTopic } from "./failures.ts";
 import { createMember, TICK_MS } from "./member.ts";
 import type { Sender } from "./sender.ts";
+import { stallWatch } from "./stalls.ts";
 import { positionOf } from "./state.ts";
 import type { Topics } from "./topics.ts";
 import { takeOver } from "./transaction.ts";
@@ -44,6 +45,7 @@ export async function subscribe({
   sessionTimeoutMs,
   log,
 }: SubscribeSetting): Promise<Subscription> {
+  const { topic, group } = options;
   const failed = Promise.withResolvers<Error>();
   const joined = Promise.withResolvers<void>();
   const idle = Promise.withResolvers<void>();
@@ -77,7 +79,6 @@ export async function subscribe({
         ? exactlyOnce(lane, transactions)
         : atLeastOnce(lane, sender, commits, () => holder.changed(lane)),
   };
-  const { topic, group } = options;
   const transactions: TransactionHolder = {
     topic,
     sender,
@@ -92,8 +93,8 @@ export async function subscribe({
   };
   const assignment = createAssignment({ options, admin, holder, member: () => member, log });
   const member = createMember(
-    options.group,
-    options.topic,
+    group,
+    topic,
     sessionTimeoutMs,
     newClient,
     {
@@ -107,17 +108,27 @@ export async function subscribe({
     },
     log,
   );
+  const stalls = stallWatch(
+    () => assignment.lanes.values(),
+    (why) => member.replace(why),
+    fail,
+  );
   const ticking = setInterval(() => {
     member.tick();
     void assignment.refresh().then(
-      () => topicGone(false),
-      (error: unknown) => isUnknownTopic(error) && topicGone(true),
+      () => {
+        topicGone(false);
+        stalls.look();
+      },
+      (error: unknown) => {
+        stalls.away();
+        if (isUnknownTopic(error)) topicGone(true);
+      },
     );
   }, TICK_MS).unref();
 
   function topicGone(isGone: boolean): void {
     if (isGone === (problem !== null)) return;
-    const { topic } = options;
     problem = isGone ? `topic "${topic}" is gone: create it again, and the stop goes on by itself` : null;
     if (problem) log.error({ topic }, problem);
     else log.info({ topic }, "the topic is there again");
@@ -138,13 +149,10 @@ export async function subscribe({
 
   const waiting = setTimeout(() => {
     const seconds = sessionTimeoutMs / 1_000;
-    log.info(
-      { group: options.group },
-      `waiting to join: Kafka keeps the place of a member that was killed for ${seconds} s`,
-    );
+    log.info({ group }, `waiting to join: Kafka keeps the place of a member that was killed for ${seconds} s`);
   }, TELL_AFTER_MS).unref();
   try {
-    await within(joinWithinMs, joined.promise, `group "${options.group}" could not be joined`);
+    await within(joinWithinMs, joined.promise, `group "${group}" could not be joined`);
   } catch (error) {
     fail(asError(error));
     throw error;

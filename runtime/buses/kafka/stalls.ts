@@ -1,0 +1,48 @@
+import { Unavailable } from "../../errors.ts";
+import type { Lane } from "./lane.ts";
+import { TICK_MS } from "./member.ts";
+
+/** After so many looks, about 25 s, the client is replaced; and if that did not help, the subscription fails after 55 s. */
+const REPLACE_AFTER = 5;
+const FAIL_AFTER = 11;
+/** So many looks a lane may be away while the member joins anew. */
+const AWAY = 3;
+
+interface Still {
+  readonly next: number;
+  looks: number;
+  away: number;
+}
+
+/**
+ * Finds what lies still although the brokers answer: records are there and nothing of them comes, or a lane can't begin.
+ * A callback, a backoff, a settlement that is tried again, a lane that is full are none of it.
+ */
+export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) => void, fail: (error: Error) => void) {
+  const still = new Map<number, Still>();
+
+  function look(): void {
+    const seen = new Set<number>();
+    for (const lane of lanes()) {
+      seen.add(lane.partition);
+      const before = still.get(lane.partition);
+      if (!lane.starving) still.delete(lane.partition);
+      else if (before?.next === lane.next) counted(lane.partition, ++before.looks);
+      else still.set(lane.partition, { next: lane.next, looks: 1, away: 0 });
+    }
+    for (const [partition, each] of still) if (!seen.has(partition) && ++each.away > AWAY) still.delete(partition);
+  }
+
+  function counted(partition: number, looks: number): void {
+    const what = `nothing has come of partition ${partition} for ${(looks * TICK_MS) / 1_000} s, though there is something and the brokers answer`;
+    if (looks === REPLACE_AFTER) replace(what);
+    if (looks === FAIL_AFTER) fail(new Unavailable(`${what}; a new connection did not help: look at the log above`));
+  }
+
+  return {
+    /** To be called once a `TICK_MS` while the brokers answer. */
+    look,
+    /** The brokers don't answer: waiting is all that can be done. */
+    away: () => still.clear(),
+  };
+}

@@ -1,0 +1,65 @@
+import { beforeEach, expect, test } from "vitest";
+import { stallWatch } from "../../runtime/buses/kafka/stalls.ts";
+
+let lane = { partition: 0, next: 7, starving: true };
+let there = true;
+let replaced: number[] = [];
+let failed: Error[] = [];
+let looks = 0;
+beforeEach(() => {
+  [lane, there, replaced, failed, looks] = [{ partition: 0, next: 7, starving: true }, true, [], [], 0];
+});
+
+const watch = () =>
+  stallWatch(
+    () => (there ? ([lane] as never) : []),
+    () => replaced.push(looks),
+    (error) => failed.push(error),
+  );
+
+function look(stalls: ReturnType<typeof watch>, times: number): void {
+  for (let n = 0; n < times; n++) {
+    looks++;
+    stalls.look();
+  }
+}
+
+test("a client that brings nothing is replaced once, after 25 s, and given up after 55 s, in words", () => {
+  const stalls = watch();
+  look(stalls, 10);
+  expect([replaced, failed]).toEqual([[5], []]);
+  look(stalls, 1);
+  expect(failed.map(String)).toEqual([
+    expect.stringMatching(/nothing has come of partition 0 for 55 s.*a new connection did not help/),
+  ]);
+});
+
+test("while it joins anew its partitions are away, which is no progress", () => {
+  const stalls = watch();
+  look(stalls, 5);
+  there = false;
+  look(stalls, 2);
+  there = true;
+  look(stalls, 6);
+  expect([replaced, failed.length]).toEqual([[5], 1]);
+});
+
+test.each([
+  ["it moves", () => lane.next++],
+  ["it has work", () => (lane.starving = false)],
+  ["it belongs to somebody else", () => (there = false)],
+])("not when %s", (_what, excuse) => {
+  const stalls = watch();
+  look(stalls, 4);
+  excuse();
+  look(stalls, 4);
+  expect([replaced, failed]).toEqual([[], []]);
+});
+
+test("not while the brokers are away, nor soon after", () => {
+  const stalls = watch();
+  look(stalls, 4);
+  stalls.away();
+  look(stalls, 4);
+  expect([replaced, failed]).toEqual([[], []]);
+});
