@@ -86,7 +86,23 @@ export async function startLine({ cluster, subject, random, seconds, instances =
   }
 
   const watch = watchPositions(metro, stops);
+  for (const topic of stops) for (let at = 0; at < instances; at++) start(topic);
+  await joined().catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   const load = startLoad();
+
+  /** No message is sent before: instances that join are a fault by themselves. */
+  async function joined(): Promise<void> {
+    const groups = stops.map((topic) => `metrobus.${topic}`);
+    const asMany = async () => {
+      const found = await cluster.admin((admin) => admin.describeGroups(groups));
+      return found.groups.every(({ state, members }) => state === "Stable" && members.length === instances);
+    };
+    const missing = () => `all processes to join:\n${all.map((process) => process.describe()).join("\n")}`;
+    await waitFor(asMany, 120, missing);
+  }
 
   /** Steady, for as long as faults happen: at least all messages, and more until it is to end. */
   function startLoad() {
@@ -148,7 +164,6 @@ export async function startLine({ cluster, subject, random, seconds, instances =
     return codes.filter(([, code]) => code !== 0).map(([process, code]) => `SIGTERM: ${code}, ${process.describe()}`);
   }
 
-  for (const topic of stops) for (let at = 0; at < instances; at++) start(topic);
   return {
     cluster,
     subject,
@@ -187,13 +202,17 @@ export async function startLine({ cluster, subject, random, seconds, instances =
       await Promise.all([...running.values()].flat().map((process) => worksOn(process)));
     },
     async close(): Promise<void> {
-      closing = true;
       await load.end({ atOnce: true });
-      await watch.stop();
-      await Promise.all(all.filter((process) => process.running).map((process) => process.end("SIGKILL")));
-      await metro.close();
+      await close();
     },
   };
+
+  async function close(): Promise<void> {
+    closing = true;
+    await watch.stop();
+    await Promise.all(all.filter((process) => process.running).map((process) => process.end("SIGKILL")));
+    await metro.close();
+  }
 
   async function worksOn(process: StopProcess): Promise<void> {
     const from = process.taken.length;
