@@ -3,6 +3,18 @@ import "./node-version.ts";
 export { MetroStop } from "./metro-stop.ts";
 export type { StopOptions } from "./stop-options.ts";
 export { connect, openStats, type MetroBus, type SendOptions } from "./connect.ts";
+export { deadLetters } from "./dead-letters.ts";
+export type {
+  Action,
+  ActionReport,
+  ActOptions,
+  DeadLetters,
+  Letter,
+  LetterFilter,
+  LetterState,
+  LoggedAction,
+  ReplayChange,
+} from "./dead-letters.ts";
 export { routed, Dropped, Passed, Routed } from "./context.ts";
 export type { RouteAhead, StopCallback, StopContext, StopResult } from "./context.ts";
 export { loadConfig, type Config, type Settings } from "./config.ts";
