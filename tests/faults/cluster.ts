@@ -8,11 +8,9 @@ import { waitFor } from "./patience.ts";
 /** Where a broker of its own small disk keeps its records. */
 export const SMALL_DISK = "/small-disk";
 
-/** One broker, and the proxy through which all processes under test reach it. */
 export interface Node {
   readonly id: number;
   readonly container: string;
-  readonly proxy: Proxy;
 }
 
 /** Kafka, Redis and toxiproxy, made for the faults. */
@@ -23,6 +21,8 @@ export interface Cluster extends AsyncDisposable {
   readonly direct: string;
   readonly redis: RedisServer;
   readonly nodes: readonly Node[];
+  /** Every connection of a process under test goes through one of these. */
+  readonly proxies: readonly Proxy[];
   /** For peers in containers: in this network the broker is called `kafka`, through a proxy, and Redis `redis`. */
   readonly network: StartedNetwork;
   readonly admin: <T>(ask: (admin: Admin) => Promise<T>) => Promise<T>;
@@ -44,7 +44,7 @@ const PROXY_PORT = 10_000;
 /** Starts as many brokers; with three of them, each partition is on all and takes records while two are in sync. */
 export async function startCluster(size: 1 | 3): Promise<Cluster> {
   const network = await new Network().start();
-  const [proxies, redis, ...ports] = await Promise.all([
+  const [toxics, redis, ...ports] = await Promise.all([
     startProxies(network, size),
     startRedis(),
     ...Array.from({ length: size }, freePort),
@@ -52,24 +52,15 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
   const places = ports.map((direct, at) => ({
     id: at + 1,
     direct,
-    proxied: proxies.getMappedPort(PROXY_PORT + at + 1),
+    proxied: toxics.getMappedPort(PROXY_PORT + at + 1),
     smallDisk: size === 3 && at === 2,
   }));
   const containers = await Promise.all(places.map((place) => startBroker(network, place, size)));
-  const toxiproxy = new Toxiproxy(`http://127.0.0.1:${proxies.getMappedPort(8474)}`);
-  const nodes = await Promise.all(
-    places.map(async ({ id }, at) => ({
-      id,
-      container: containers[at]!.getId(),
-      proxy: await toxiproxy.createProxy({
-        name: `broker-${id}`,
-        listen: `0.0.0.0:${PROXY_PORT + id}`,
-        upstream: `broker-${id}:9092`,
-      }),
-    })),
+  const toxiproxy = new Toxiproxy(`http://127.0.0.1:${toxics.getMappedPort(8474)}`);
+  const upstreams = places.map(({ id }) => [`broker-${id}`, PROXY_PORT + id, `broker-${id}:9092`] as const);
+  const between = [...upstreams, ["python", 9092, "broker-1:9094"] as const].map(([name, port, upstream]) =>
+    toxiproxy.createProxy({ name, listen: `0.0.0.0:${port}`, upstream }),
   );
-  const python = { name: "python", listen: "0.0.0.0:9092", upstream: "broker-1:9094" };
-  await toxiproxy.createProxy(python);
   await docker("network", "connect", "--alias", "redis", network.getName(), redis.container);
   const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
   const admin = adminOf(direct);
@@ -77,7 +68,8 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
     brokers: places.map((place) => `127.0.0.1:${place.proxied}`).join(","),
     direct,
     redis,
-    nodes,
+    nodes: places.map(({ id }, at) => ({ id, container: containers[at]!.getId() })),
+    proxies: await Promise.all(between),
     network,
     admin,
     tool: (program, args, input) => runTool(containers[0]!, program, args, input),
@@ -88,7 +80,7 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
         () => "not every partition has all its replicas in sync",
       ),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...containers, proxies].map((container) => container.stop({ timeout: 0 })));
+      await Promise.all([...containers, toxics].map((container) => container.stop({ timeout: 0 })));
       await redis.remove();
       await network.stop();
     },

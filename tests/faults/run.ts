@@ -1,6 +1,6 @@
 /**
  * `npm run faults`: every fault alone, with each delivery and for the peers, then random sequences until the time is over.
- * `--only <fault>` (part of its name), `--delivery <…>`, `--seed <n>`, `--messages <n>`, `--minutes <n>`, `--peers`;
+ * `--only <fault>` (part of its name), `--delivery <…>`, `--subject metrobus|peers`, `--seed <n>`, `--messages <n>`, `--minutes <n>`;
  * `--write` puts the table into docs/guarantees.md.
  */
 import { parseArgs } from "node:util";

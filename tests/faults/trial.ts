@@ -1,6 +1,7 @@
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { Books } from "./books.ts";
 import type { Cluster } from "./cluster.ts";
+import { backwards } from "./commits.ts";
 import type { Fault } from "./faults.ts";
 import { PARTITIONS, startLine, type Line } from "./line.ts";
 import type { Subject } from "./subjects.ts";
@@ -60,6 +61,7 @@ export async function trial({ cluster, subject, faults, seed, messages, seconds 
     const atMostTwice = hits * PARTITIONS * IN_FLIGHT;
     if (subject.delivery) {
       broken.push(...stuck.map((lane) => `stuck: ${lane}`), ...badEnds, ...faultsOf(line, books, atMostTwice));
+      broken.push(...(await backwards(cluster, line.stops)).map((step) => `a position went back: ${step}`));
       if (line.facts.counted) broken.push(...(await miscounted(line, messages / seconds)));
     }
     return {
@@ -86,7 +88,7 @@ export function told({ sent, lost, twice, atMostTwice, disordered, stuck }: Verd
 
 /** Which of the promises the books do not show. */
 function faultsOf(line: Line, books: Books, atMostTwice: number): string[] {
-  const { subject, bad, removed, facts, watch, crashes } = line;
+  const { subject, bad, removed, facts, crashes } = line;
   const lost = books.lost.filter((n) => !removed.has(n));
   const dead = [...books.dead].filter((n) => !bad.has(n));
   const most = subject.delivery === "exactly-once" ? 0 : atMostTwice;
@@ -97,7 +99,6 @@ function faultsOf(line: Line, books: Books, atMostTwice: number): string[] {
     facts.ordered && books.disordered.length > 0 ? `out of order: ${some(books.disordered)}` : "",
     books.invented.some((n) => !removed.has(n)) ? `never sent: ${some(books.invented)}` : "",
     dead.length > 0 ? `dead letters of good messages: ${some(dead)}` : "",
-    watch.backwards.length > 0 ? `positions went back: ${watch.backwards.slice(0, 3).join(", ")}` : "",
     ...crashes,
   ].filter(Boolean);
 }

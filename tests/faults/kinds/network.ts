@@ -3,39 +3,29 @@ import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { rest } from "../patience.ts";
 
-type Toxic = Omit<Parameters<Proxy["addToxic"]>[0], "name" | "toxicity">;
+type Toxic = readonly [type: "latency" | "bandwidth" | "timeout", way: "upstream" | "downstream", attributes: object];
 
 export const network: Record<string, Fault> = {
   "connections cut": { run: cut, peers: true },
   "answers dropped after the broker wrote": { run: dropped, peers: true },
-  "latency 500 ms": {
-    run: (line) =>
-      poisoned(line, [{ type: "latency", stream: "downstream", attributes: { latency: 500, jitter: 0 } }], 10),
-    peers: true,
-  },
+  "latency 500 ms": { run: (line) => poisoned(line, [["latency", "downstream", { latency: 500 }]], 10) },
   "50 KB/s": {
     run: (line) =>
       poisoned(
         line,
-        [
-          { type: "bandwidth", stream: "downstream", attributes: { rate: 50 } },
-          { type: "bandwidth", stream: "upstream", attributes: { rate: 50 } },
-        ],
+        (["upstream", "downstream"] as const).map((way) => ["bandwidth", way, { rate: 50 }]),
         10,
       ),
-    peers: true,
   },
 };
-
-const proxies = ({ cluster }: Line) => cluster.nodes.map(({ proxy }) => proxy);
 
 async function cut(line: Line): Promise<void> {
   for (let times = 0; times < 3; times++) {
     line.hit(line.stops.length);
     line.unanswered();
-    await Promise.all(proxies(line).map((proxy) => switched(proxy, false)));
+    await Promise.all(line.cluster.proxies.map((proxy) => switched(proxy, false)));
     await rest(line.upTo(5) * 200);
-    await Promise.all(proxies(line).map((proxy) => switched(proxy, true)));
+    await Promise.all(line.cluster.proxies.map((proxy) => switched(proxy, true)));
     await line.recovered();
   }
 }
@@ -56,7 +46,7 @@ async function dropped(line: Line): Promise<void> {
   let unanswered = 0;
   for (let times = 0; times < 3; times++) {
     const before = await written();
-    await poisoned(line, [{ type: "timeout", stream: "downstream", attributes: { timeout: 1_000 } }], 3);
+    await poisoned(line, [["timeout", "downstream", { timeout: 1_000 }]], 3);
     unanswered += (await written()) - before;
     await line.recovered();
   }
@@ -67,8 +57,10 @@ async function poisoned(line: Line, toxics: readonly Toxic[], seconds: number): 
   line.hit(line.stops.length);
   line.unanswered();
   const made = await Promise.all(
-    proxies(line).flatMap((proxy) =>
-      toxics.map((toxic, at) => proxy.addToxic({ ...toxic, name: `toxic-${at}`, toxicity: 1 })),
+    line.cluster.proxies.flatMap((proxy) =>
+      toxics.map(([type, stream, attributes]) =>
+        proxy.addToxic({ name: `${type} ${stream}`, type, stream, attributes, toxicity: 1 }),
+      ),
     ),
   );
   await rest(seconds * 1_000);

@@ -7,10 +7,10 @@ const ATTEMPTS = 10;
 
 export const processes: Record<string, Fault> = {
   SIGKILL: { run: (line) => endedInFlight(line, "SIGKILL"), peers: true },
-  SIGTERM: { run: (line) => endedInFlight(line, "SIGTERM"), peers: true },
+  SIGTERM: { run: (line) => endedInFlight(line, "SIGTERM") },
   "SIGSTOP beyond the session time-out": { run: frozen, peers: true },
   "the only instance leaves, another comes": { run: replaced, instances: 1 },
-  "instances join and leave": { run: comeAndGo, peers: true },
+  "instances join and leave": { run: comeAndGo },
 };
 
 /** Ends processes until one had taken messages that it had not committed; another takes its place each time. */

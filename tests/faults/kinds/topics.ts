@@ -6,7 +6,7 @@ import { rest, waitFor } from "../patience.ts";
 export const topics: Record<string, Fault> = {
   "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore) },
   "dead-letter topic not writable": { run: (line) => noLetters(line, forbid, allow) },
-  "next topic missing": { run: nextMissing, peers: true },
+  "next topic missing": { run: nextMissing },
   "next topic deleted under way": { run: nextDeleted },
   "a topic gains partitions": { run: morePartitions },
   "records removed by retention": { run: retention },
