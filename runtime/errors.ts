@@ -107,7 +107,7 @@ export class OnceStoreUnavailable extends Unavailable {
 export class OutcomeUnknown extends MetrobusError {
   constructor(id: string) {
     super(
-      `work on message ${id} was begun before, and did not end: look whether its effect is there; where it may be worked on again, set the stop's once.onExpired to "again"`,
+      `work on message ${id} was begun before, and did not end: look whether its effect is there, and replay or discard the letter`,
       { reason: "outcome unknown" },
     );
   }

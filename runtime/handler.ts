@@ -3,8 +3,9 @@ import type { Config } from "./config.ts";
 import type { StopCallback } from "./context.ts";
 import { MetrobusError } from "./errors.ts";
 import { compose, type Handler, type Middleware } from "./middleware.ts";
-import { breaker, type Breaker, type BreakerOptions } from "./middleware/breaker.ts";
+import { breaker, type Breaker } from "./middleware/breaker.ts";
 import { callbackHandler } from "./middleware/callback.ts";
+import type { CircuitOptions } from "./middleware/circuit.ts";
 import { deadLetter } from "./middleware/dead-letter.ts";
 import { arrival, departure } from "./middleware/envelope.ts";
 import { later } from "./middleware/later.ts";
@@ -24,7 +25,7 @@ function retryable({ isRetryable = () => true }: AnyStopOptions): (error: Error)
 }
 
 /** The one breaker that all messages of a started stop pass; null: its options want none. */
-export function stopBreaker(options: AnyStopOptions, told: Pick<BreakerOptions, "log" | "changed">): Breaker | null {
+export function stopBreaker(options: AnyStopOptions, told: Pick<CircuitOptions, "log" | "changed">): Breaker | null {
   if (options.breaker === false) return null;
   const { baseMs = 1_000, capMs = 30_000 } = options.breaker ?? {};
   return breaker({ baseMs, capMs, isRetryable: retryable(options), ...told });

@@ -26,9 +26,13 @@ const LEASE_MARGIN_MS = 5_000;
 /** An outcome with more to send, as text, is not kept: Redis is no place for it. */
 const MOST_KEPT = 1_048_576;
 
-/** This visit's claim, and its outcome while the store does not have it yet: the work is not done again for that. */
+/** A replay says of which dead letter it is (`runtime/dead-letters/letter.ts`). */
+const REPLAY_LETTER = "replay.letter";
+
+/** What a visit claims, and its outcome while the store does not have it yet: the work is not done again for that. */
 interface Mine {
   readonly token: string;
+  key: string;
   outcome: string | null;
 }
 
@@ -42,27 +46,30 @@ export function once({ store, group, ttlMs, timeLimitMs, onExpired }: OnceOption
   const leaseMs = timeLimitMs + LEASE_MARGIN_MS;
 
   function mineOf(visit: Visit): Mine {
-    const mine = visits.get(visit) ?? { token: randomUUID(), outcome: null };
+    const mine = visits.get(visit) ?? { token: randomUUID(), key: `${group}:${visitHash(visit)}`, outcome: null };
     visits.set(visit, mine);
     return mine;
   }
 
   /** Resolves with the outcome that is known already, or with null once the claim is ours. */
-  async function claim(visit: Visit, key: string, token: string): Promise<string | null> {
+  async function claim(visit: Visit, mine: Mine): Promise<string | null> {
+    const request = { token: mine.token, leaseMs, ttlMs, takeOver: onExpired === "again" };
     for (let asked = 1; ; asked++) {
-      const found = await reach(store.claim(key, { token, leaseMs, ttlMs, takeOver: onExpired === "again" }));
+      const found = await reach(store.claim(mine.key, request));
       if (found.state === "mine") return null;
       if (found.state === "done") return found.result;
-      if (found.state === "expired") throw new OutcomeUnknown(visit.id);
+      if (found.state === "expired") {
+        mine.key = keyOfReplay(visit, mine.key);
+        continue;
+      }
       await pause(Math.min(found.forMs, 20 + backoffMs(asked, 50, 1_000)), visit.signal, visit.setting.halt);
     }
   }
 
   return (next) => async (visit) => {
     const mine = mineOf(visit);
-    const key = `${group}:${visitHash(visit)}`;
     if (mine.outcome === null) {
-      const known = await claim(visit, key, mine.token);
+      const known = await claim(visit, mine);
       if (known !== null) return recall(visit, known);
       try {
         const outcome = await next(visit);
@@ -70,18 +77,18 @@ export function once({ store, group, ttlMs, timeLimitMs, onExpired }: OnceOption
         if (mine.outcome.length > MOST_KEPT) return tooMuch(visit, outcome, mine.outcome.length);
       } catch (error) {
         // Where the store is away the claim runs out by itself.
-        await store.release(key, mine.token).catch(() => undefined);
+        await store.release(mine.key, mine.token).catch(() => undefined);
         throw error;
       }
     }
-    return recall(visit, await reach(store.store(key, mine.outcome, ttlMs)));
+    return recall(visit, await reach(store.store(mine.key, mine.outcome, ttlMs)));
   };
 }
 
 function tooMuch<Outcome>({ id, setting }: Visit, outcome: Outcome, length: number): Outcome {
   setting.log.warn(
     { id, length },
-    `what came of the message is too large to be kept: should it come again, it is worked on again`,
+    "what came of the message is too large to be kept: should it come again, nobody knows any more what was done",
   );
   return outcome;
 }
@@ -92,6 +99,13 @@ async function reach<T>(asked: Promise<T>): Promise<T> {
   } catch (error) {
     throw new OnceStoreUnavailable(error);
   }
+}
+
+/** Where nobody knows what was done, somebody who replays the letter of that has looked: the replay's work is done, once too. */
+function keyOfReplay({ id, record: { headers } }: Visit, key: string): string {
+  const letter = headers.find(([name]) => name === REPLAY_LETTER)?.[1]?.toString("base64url");
+  if (letter === undefined || key.endsWith(`:${letter}`)) throw new OutcomeUnknown(id);
+  return `${key}:${letter}`;
 }
 
 /** The message and the way it has come: a route may visit a stop twice, and that is no redelivery. */

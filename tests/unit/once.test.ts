@@ -161,6 +161,28 @@ describe("a message that comes again, since its process died before it was settl
     expect(seen).toHaveLength(outcome ? 2 : 1);
   });
 
+  test("and whose end nobody knows, is worked on where its letter is replayed, for once too", async () => {
+    await using bus = await onceLine();
+    const { seen, callback } = counting();
+    const options = { ...quick, once: { onExpired: "dead" as const }, bus: bus.metro };
+    bus.state.leavesClaims = true;
+    const dying = async (message: object) => {
+      callback(message);
+      return new Promise<never>(() => undefined);
+    };
+    const first = await bus.stop("A", dying, options);
+    await bus.metro.send("A", {}, { route: ["B"] });
+    await eventually(() => seen.length === 1);
+    await first.stop();
+    bus.state.aheadMs = HOUR;
+    await bus.stop("A", callback, options);
+    const [letter] = await bus.records("Error", 1);
+    const replay = (id: string) => ({ ...letter!, topic: "A", headers: [["replay.letter", Buffer.from(id)] as const] });
+    await bus.metro.bus.send([replay("0-0"), replay("0-0"), replay("0-1")]);
+    const payloads = (await bus.records("B", 3)).map((record) => json(record)["payload"]);
+    expect(payloads).toEqual([{ call: 2 }, { call: 2 }, { call: 3 }]);
+  });
+
   test("and was broken off as the stop ended is free at once for the next", async () => {
     await using bus = await onceLine();
     const { seen, callback } = counting();
