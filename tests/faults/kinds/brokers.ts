@@ -1,7 +1,7 @@
 import { docker } from "../../support/docker.ts";
 import { SMALL_DISK, type Cluster, type Node } from "../cluster.ts";
 import type { Fault } from "../faults.ts";
-import { PARTITIONS, type Line } from "../line.ts";
+import type { Line } from "../line.ts";
 import { rest, waitFor } from "../patience.ts";
 
 export const brokers: Record<string, Fault> = {
@@ -33,32 +33,20 @@ async function rolling(line: Line): Promise<void> {
   for (const node of line.cluster.nodes) await down(line, node, "stop");
 }
 
-/** The next replica of every partition becomes its leader. */
+/** The leaders have to give their partitions away, and come back as followers. */
 async function leadersMoved(line: Line, topics: readonly string[]): Promise<void> {
   const { cluster } = line;
-  const before = await leadersOf(cluster, topics);
+  const before = await partitionsOf(cluster, topics);
   allHit(line);
-  await cluster.admin(async (admin) => {
-    const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] });
-    const rotated = found.map(({ name, partitions }) => ({
-      topic: name,
-      partitionAssignment: partitions.map(({ partitionId, leader, replicas }) => ({
-        partition: partitionId,
-        replicas: [...replicas.filter((id) => id !== leader), leader],
-      })),
-    }));
-    await admin.alterPartitionReassignments({ topics: rotated });
-  });
-  const partitions = topics.flatMap((topic) =>
-    Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })),
-  );
-  // Internal topics have more partitions than the line's: all are asked for.
-  const which = topics === line.route ? JSON.stringify({ partitions }) : "";
-  const args = ["--election-type", "preferred"];
-  if (which) await cluster.tool("kafka-leader-election.sh", [...args, "--path-to-json-file", "/dev/stdin"], which);
-  else await cluster.tool("kafka-leader-election.sh", [...args, "--all-topic-partitions"]);
-  const moved = async () => (await leadersOf(cluster, topics)).every((leader, at) => leader !== before[at]);
-  await waitFor(moved, 60, () => `every leader of ${topics.join(", ")} to be another than ${before.join(", ")}`);
+  const others = ({ leader, replicas }: Placed) => replicas.filter((id) => id !== leader);
+  await assign(cluster, before, others);
+  const moved = async () => {
+    const now = await partitionsOf(cluster, topics);
+    return now.every(({ leader, replicas }, at) => leader !== before[at]!.leader && replicas.length === 2);
+  };
+  await waitFor(moved, 60, () => `every partition of ${topics.join(", ")} to have another leader`);
+  await assign(cluster, before, (placed) => [...others(placed), placed.leader]);
+  await cluster.healthy();
 }
 
 /** Of groups and of transactions: whoever leads their topics' partitions is their coordinator. */
@@ -70,9 +58,34 @@ async function coordinatorsMoved(line: Line): Promise<void> {
   );
 }
 
-async function leadersOf({ admin }: Cluster, topics: readonly string[]): Promise<number[]> {
+interface Placed {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: number;
+  readonly replicas: readonly number[];
+}
+
+async function partitionsOf({ admin }: Cluster, topics: readonly string[]): Promise<Placed[]> {
   const { topics: found } = await admin((open) => open.fetchTopicMetadata({ topics: [...topics] }));
-  return topics.flatMap((topic) => found.find(({ name }) => name === topic)!.partitions.map(({ leader }) => leader));
+  return found
+    .flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionId, leader, replicas }) => ({
+        topic: name,
+        partition: partitionId,
+        leader,
+        replicas,
+      })),
+    )
+    .toSorted((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+}
+
+async function assign({ admin }: Cluster, partitions: readonly Placed[], to: (placed: Placed) => number[]) {
+  const topics = Map.groupBy(partitions, ({ topic }) => topic);
+  const assignment = Array.from(topics, ([topic, placed]) => ({
+    topic,
+    partitionAssignment: placed.map((each) => ({ partition: each.partition, replicas: to(each) })),
+  }));
+  await admin((open) => open.alterPartitionReassignments({ topics: assignment }));
 }
 
 /** One of three brokers can write no more and goes down; it comes back with an empty disk. */
