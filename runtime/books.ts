@@ -34,7 +34,7 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
       const { lane: partition, position: offset } = visit.record;
       const facts = { id: visit.id, partition, offset, attempts: visit.attempt, err: outcome.error };
       if (outcome.kind === "later") log.warn(facts, `put off: it comes again in ${outcome.tier}`);
-      else log.error(facts, `kept as a dead letter in ${visit.out[0]?.topic}`);
+      else log.error(facts, `kept as a dead letter in ${visit.setting.rules.deadLetterTopic}`);
     },
     lost: (visit) => void waiting.delete(visit),
     stuck(visit, why) {

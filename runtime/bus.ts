@@ -66,8 +66,11 @@ export interface Batch {
    * Resolves when all is durable and the lane's position has passed it: what lies behind an unsettled record waits for
    * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere. Everything else
    * (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
+   *
+   * `sent` may be called before that, when `out` is durable and waits only for the position to pass it: whoever holds
+   * records, or `out`, can let go of them. It needs no `this`.
    */
-  settle(done: readonly Settled[], instead: Instead): Promise<void>;
+  readonly settle: (done: readonly Settled[], instead: Instead, sent?: () => void) => Promise<void>;
 }
 
 export interface ConsumeOptions {

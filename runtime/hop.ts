@@ -28,12 +28,12 @@ export function hop(options: HopOptions) {
   let wakeIdle: (() => void) | undefined;
 
   async function onBatch(batch: Batch): Promise<void> {
-    const { records, signal } = batch;
+    const { records, signal, settle: carryOut } = batch;
     const lane = laneOf(records[0]!.lane);
     const over = () => signal.aborted || options.halt.aborted;
     const results = gather<Visit>(
       records.length,
-      (visits) => void settle(batch, visits, options).then(() => closed(lane, visits.length)),
+      (visits) => void settle(carryOut, visits, options).then(() => closed(lane, visits.length)),
     );
     for (let index = 0; index < records.length && !over(); index++) {
       const visit = new Visit(options, records[index]!, index, signal);

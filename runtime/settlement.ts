@@ -1,4 +1,4 @@
-import type { Batch, Outgoing } from "./bus.ts";
+import type { Batch, Instead, Outgoing } from "./bus.ts";
 import { asError, LaneLost, TooLarge } from "./errors.ts";
 import { letterFor } from "./middleware/dead-letter.ts";
 import type { Visit } from "./visit.ts";
@@ -61,12 +61,19 @@ export interface Settling {
 }
 
 /** Settles visits, with a dead letter in the place of what can't be sent, and tells what came of each. Never rejects. */
-export async function settle(batch: Batch, visits: readonly Visit[], { settled, lost, stuck, failed }: Settling) {
+export async function settle(
+  carryOut: Batch["settle"],
+  visits: readonly Visit[],
+  { settled, lost, stuck, failed }: Settling,
+): Promise<void> {
+  const instead: Instead = (index, why) => {
+    const visit = visits.find((each) => each.index === index)!;
+    return (visit.out = [letterInstead(visit, why, stuck)]);
+  };
+  // Behind a slow message thousands may wait for their position: they keep no more than what is told of them.
+  const sent = () => visits.forEach((visit) => visit.letGo());
   try {
-    await batch.settle(visits, (index, why) => {
-      const visit = visits.find((each) => each.index === index)!;
-      return (visit.out = [letterInstead(visit, why, stuck)]);
-    });
+    await carryOut(visits, instead, sent);
     tell(visits, settled);
   } catch (error) {
     if (error instanceof LaneLost) visits.forEach(lost);

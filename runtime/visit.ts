@@ -29,7 +29,7 @@ export interface VisitSetting {
 export class Visit {
   readonly setting: VisitSetting;
   /** The record as it came first, and its index in its batch. */
-  readonly record: Received;
+  record: Received;
   readonly index: number;
   /** What was tried before it was put off. */
   readonly before: Before;
@@ -89,6 +89,17 @@ export class Visit {
     this.boarded = this.envelope.header?.boarded ?? this.record.timestamp;
     this.payload = this.envelope.payload;
     this.context = new Attempt(this);
+  }
+
+  /** Keeps what is told of the message; the rest, which may be large, is needed no more. */
+  letGo(): void {
+    const { topic, lane, position, timestamp } = this.record;
+    this.record = { topic, lane, position, timestamp, key: null, value: null, headers: [] };
+    this.envelope = UNREAD;
+    this.payload = undefined;
+    this.context = undefined as never;
+    this.out = [];
+    if (this.outcome.kind === "forward") this.outcome = { kind: "pass" };
   }
 
   /** Time in which it was held back is waiting, not work. */

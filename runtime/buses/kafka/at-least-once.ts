@@ -2,7 +2,7 @@ import type { Instead, Settled } from "../../bus.ts";
 import { sendable } from "../sendable.ts";
 import type { Commits } from "./commits.ts";
 import type { Lane, Settler } from "./lane.ts";
-import type { Given } from "./ledger.ts";
+import { lastOf, type Given } from "./ledger.ts";
 import { orAborted } from "./persist.ts";
 import type { Sender } from "./sender.ts";
 
@@ -36,6 +36,7 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
     sending = sent.catch(() => undefined);
     await orAborted(sent, signal);
     lane.ledger.mark(given, done);
+    lane.ledger.release(given, done);
     if (advance()) await committed(lane.done);
   }
 
@@ -53,7 +54,7 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
 
   return {
     prepare: () => Promise.resolve(),
-    async settle(given, done, instead) {
+    async settle(given, done, instead, sent) {
       open++;
       changed();
       try {
@@ -64,8 +65,9 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
         lane.wake();
       }
       // Behind a record that is not settled yet it may take long, and must not hold up the lane's other settlements.
-      const last = done.reduce((latest, { index }) => Math.max(latest, index), -1);
-      if (last >= 0) await committed(Number(given.records[last]!.position) + 1);
+      const last = lastOf(given, done);
+      if (last >= lane.done) sent?.();
+      await committed(last + 1);
     },
     look() {
       if (lane.confirmed) advance();

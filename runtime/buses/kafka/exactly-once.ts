@@ -4,6 +4,7 @@ import { type MetrobusError, UnknownTopic } from "../../errors.ts";
 import { sendable } from "../sendable.ts";
 import { isTooLarge, isUnknownTopic, permanent, refusal } from "./failures.ts";
 import type { Lane, Settler } from "./lane.ts";
+import { lastOf } from "./ledger.ts";
 import { orAborted, persist } from "./persist.ts";
 import { bytesOf, place } from "./place.ts";
 import type { Sender } from "./sender.ts";
@@ -93,8 +94,7 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
   function nextPart(): Part {
     const offsets: number[] = [];
     let bytes = 0;
-    for (const { position } of lane.ledger.settledFrom(lane.done)) {
-      const offset = Number(position);
+    for (const offset of lane.ledger.settledFrom(lane.done)) {
       if (offsets.length >= mostRecords || bytes >= MOST_BYTES) return { offsets, upTo: offset };
       offsets.push(offset);
       for (const record of results.get(offset)!.out) bytes += bytesOf(record);
@@ -186,11 +186,10 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
       return prepared;
     },
     async settle(given, done, instead) {
-      for (const { index, out } of done) results.set(Number(given.records[index]!.position), { index, out, instead });
+      for (const { index, out } of done) results.set(given.offsets[index]!, { index, out, instead });
       lane.ledger.mark(given, done);
       void run();
-      const last = done.reduce((latest, { index }) => Math.max(latest, index), -1);
-      if (last >= 0) await passed(Number(given.records[last]!.position) + 1);
+      await passed(lastOf(given, done) + 1);
     },
     look: () => void run(),
     get idle() {

@@ -3,18 +3,23 @@ import { asError, LaneLost } from "../../errors.ts";
 import { Ledger, type Given } from "./ledger.ts";
 import { Queue } from "./queue.ts";
 
-/** Fetching pauses above this many bytes of waiting records, and goes on at half of it. */
-const QUEUE_BYTES = 2 * 1024 * 1024;
-/** No next batch while this much is given and the position has not passed it. */
+/** No next batch while so many records are given and nothing has come of them … */
 const OPEN_RECORDS = 10_000;
-const OPEN_BYTES = 4 * 1024 * 1024;
+/** … or so many that the position has not passed, since one before them takes long. */
+const AHEAD_RECORDS = 100_000;
+/**
+ * Bytes of records that a subscription keeps: fetched and waiting, at which fetching pauses until half of it is left, and
+ * as much again given and not sent. Its lanes share them; one lane takes at most a quarter, and always a record.
+ */
+const KEPT_BYTES = 8 * 1024 * 1024;
+const LANES = 4;
 
 /** Carries out a lane's settlements, and keeps its promise: at-least-once.ts, exactly-once.ts. */
 export interface Settler {
   /** What has to come before the lane's position is asked for. Rejects when the lane is lost. */
   prepare(): Promise<void>;
   /** As `Batch.settle`. */
-  settle(given: Given, done: readonly Settled[], instead: Instead): Promise<void>;
+  settle(given: Given, done: readonly Settled[], instead: Instead, sent?: () => void): Promise<void>;
   /** The lane's position may have something to pass that nobody settles, or the lane has been confirmed. */
   look(): void;
   /** No settlement is under way that could end by itself. */
@@ -35,6 +40,8 @@ export interface LaneHolder {
   /** Stops or resumes fetching for the lane. */
   fetching(lane: Lane, on: boolean): void;
   fail(error: Error): void;
+  /** How many lanes the subscription has. */
+  lanes(): number;
   settler(lane: Lane): Settler;
 }
 
@@ -90,8 +97,8 @@ export class Lane {
 
   /** The first offset that somebody has still to settle, or else the next to be fetched. */
   get settledUpTo(): number {
-    const first = this.ledger.unsettled ?? this.#queue.head;
-    return first ? Number(first.position) : this.next;
+    const waiting = this.#queue.head?.position;
+    return this.ledger.unsettled ?? (waiting === undefined ? this.next : Number(waiting));
   }
 
   state(): LaneState {
@@ -117,7 +124,7 @@ export class Lane {
     if (this.next < 0) this.#fetchedFrom = from;
     this.next = next;
     this.#queue.push(records);
-    if (this.#queue.bytes > QUEUE_BYTES) this.#holder.fetching(this, false);
+    if (this.#queue.bytes > this.#share) this.#holder.fetching(this, false);
     if (records.length === 0) this.settler.look();
     this.wake();
   }
@@ -143,19 +150,24 @@ export class Lane {
     if (this.#mayGive()) void this.#give();
   }
 
+  get #share(): number {
+    return KEPT_BYTES / Math.max(LANES, this.#holder.lanes());
+  }
+
   #mayGive(): boolean {
     const free = !this.#running && !this.lost && this.done >= 0 && this.#holder.open();
-    const room = this.ledger.records < OPEN_RECORDS && this.ledger.bytes < OPEN_BYTES;
+    const { records, bytes, ahead } = this.ledger;
+    const room = records < OPEN_RECORDS && ahead < AHEAD_RECORDS && bytes < this.#share;
     return free && room && this.settler.ready && this.#queue.head !== undefined;
   }
 
   async #give(): Promise<void> {
-    const { records, bytes } = this.#queue.take();
-    if (this.paused && this.#queue.bytes <= QUEUE_BYTES / 2) this.#holder.fetching(this, true);
-    const given = this.ledger.give(records, bytes);
-    const settle = async (done: readonly Settled[], instead: Instead) => {
+    const records = this.#queue.take();
+    if (this.paused && this.#queue.bytes <= this.#share / 2) this.#holder.fetching(this, true);
+    const given = this.ledger.give(records);
+    const settle: Batch["settle"] = async (...settlement) => {
       this.signal.throwIfAborted();
-      await this.settler.settle(given, done, instead);
+      await this.settler.settle(given, ...settlement);
     };
     this.#running = true;
     this.#holder.changed(this);

@@ -24,8 +24,8 @@ export class Queue {
     }
   }
 
-  /** The next batch, and its bytes. */
-  take(): { records: Received[]; bytes: number } {
+  /** The next batch. */
+  take(): Received[] {
     let bytes = 0;
     let end = this.#first;
     do bytes += bytesOf(this.#records[end++]!);
@@ -35,7 +35,7 @@ export class Queue {
     this.#first = end;
     this.bytes -= bytes;
     if (end >= CUT_OFF || end === this.#records.length) this.#cut();
-    return { records, bytes };
+    return records;
   }
 
   /** Forgets the records below an offset. */

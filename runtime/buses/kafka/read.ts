@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type { Batch } from "kafkajs";
 import type { Received } from "../../bus.ts";
+import { Unavailable } from "../../errors.ts";
 import type { NewClient } from "./client.ts";
 import { clusterOf } from "./cluster.ts";
 import { typeOf } from "./failures.ts";
@@ -54,20 +55,31 @@ export async function* read({ topic, lane, from, limit, newClient, ask }: ReadSe
   try {
     const bounds = await attempt(partition.bounds);
     let [next, end] = [Math.max(Number(from), bounds.low), bounds.end];
-    for (let given = 0; next < end;) {
-      const batch = await attempt(() => partition.fetch(next));
+    const fetch = () => {
+      const fetched = attempt(() => partition.fetch(next));
+      // Whoever stops reading does not wait for it.
+      fetched.catch(() => undefined);
+      return fetched;
+    };
+    if (next >= end) return;
+    let coming = fetch();
+    for (let left = limit; next < end;) {
+      const batch = await coming;
       if (!batch) {
         const now = await attempt(partition.bounds);
         [next, end] = [Math.max(next, now.low), Math.min(end, now.end)];
+        coming = fetch();
         continue;
       }
       const records = receive(batch, next);
       // What lies behind the last record, such as markers, is read too; a broker may also give nothing for now.
       if (batch.rawMessages.length > 0) next = Math.max(next, Number(batch.lastOffset()) + 1);
+      // The next are on their way while these are looked at.
+      if (next < end && records.length < left) coming = fetch();
       for (const record of records) {
         if (Number(record.position) >= end) return;
         yield record;
-        if (++given >= limit) return;
+        if (--left === 0) return;
       }
     }
   } finally {
@@ -77,9 +89,11 @@ export async function* read({ topic, lane, from, limit, newClient, ask }: ReadSe
 
 function open(cluster: Cluster, topic: string, partition: number) {
   let connected = false;
+  let closed = false;
 
   /** Whatever fails, the next attempt asks anew who leads the partition. */
   async function leading<T>(ask: () => Promise<T>): Promise<T> {
+    if (closed) throw new Unavailable(`nobody reads partition ${partition} of topic "${topic}" any more`);
     try {
       if (!connected) {
         await cluster.connect();
@@ -88,7 +102,7 @@ function open(cluster: Cluster, topic: string, partition: number) {
       connected = true;
       return await ask();
     } catch (error) {
-      if (connected) await cluster.refreshMetadata().catch(() => undefined);
+      if (connected && !closed) await cluster.refreshMetadata().catch(() => undefined);
       throw error;
     }
   }
@@ -123,6 +137,9 @@ function open(cluster: Cluster, topic: string, partition: number) {
         if (typeOf(error) === "OFFSET_OUT_OF_RANGE") return null;
         throw error;
       }),
-    close: () => cluster.disconnect(),
+    close() {
+      closed = true;
+      return cluster.disconnect();
+    },
   };
 }

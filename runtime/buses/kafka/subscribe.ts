@@ -74,6 +74,7 @@ export async function subscribe({
       member.fetching(lane.partition, on);
     },
     fail,
+    lanes: () => assignment.lanes.size,
     settler: (lane) =>
       options.delivery === "exactly-once"
         ? exactlyOnce(lane, transactions)

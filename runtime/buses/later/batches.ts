@@ -17,10 +17,11 @@ export function parking(tiers: readonly Tier[], onBatch: OnBatch): OnBatch {
     onBatch({
       records,
       signal,
-      settle: (done, instead) =>
+      settle: (done, instead, sent) =>
         settle(
           done.map(({ index, out }) => ({ index, out: parked(out) })),
           (index, why) => parked(instead(index, why)),
+          sent,
         ),
     });
 }
@@ -44,12 +45,13 @@ export function onlyOurs(group: string, onBatch: OnBatch): OnBatch {
     // It resolves when all before them is settled, so nobody waits for it; they come again with a lane that is lost.
     if (others.length > 0) void batch.settle(others, () => []).catch(() => undefined);
     if (ours.length === 0) return;
+    const { settle } = batch;
     const inAll = (done: readonly Settled[]) => done.map(({ index, out }) => ({ index: ours[index]!.index, out }));
     const inOurs = (index: number) => ours.findIndex((each) => each.index === index);
     await onBatch({
       records: ours.map(({ record }) => record!),
       signal: batch.signal,
-      settle: (done, instead) => batch.settle(inAll(done), (index, why) => instead(inOurs(index), why)),
+      settle: (done, instead, sent) => settle(inAll(done), (index, why) => instead(inOurs(index), why), sent),
     });
   };
 }
