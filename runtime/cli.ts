@@ -3,6 +3,7 @@ import "./node-version.ts";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { demoCommand } from "./commands/demo.ts";
+import { errorsCommand } from "./commands/errors.ts";
 import { genCommand } from "./commands/gen.ts";
 import { pushCommand } from "./commands/push.ts";
 import { runCommand } from "./commands/run.ts";
@@ -16,6 +17,7 @@ Examples:
   $ metrobus gen                            write data/emails.dat and data/whitelist.dat
   $ metrobus run stops/log.ts my-stop.ts    several stops in one process
   $ metrobus push --count 5000 --rate 0     5,000 messages to Source, as fast as it goes
+  $ metrobus errors list --since 2h         what has failed in the last two hours
   $ metrobus --settings metrobus.env web     the status page, configured by a file
 
 Settings come from the environment: see docs/configuration.md.
@@ -33,7 +35,7 @@ function program(): Command {
     .addHelpText("after", HELP)
     .exitOverride()
     .hook("preAction", (command) => loadSettings(command.opts<{ settings?: string }>().settings));
-  for (const add of [demoCommand, pushCommand, genCommand, webCommand, runCommand]) add(metrobus);
+  for (const add of [demoCommand, pushCommand, genCommand, webCommand, runCommand, errorsCommand]) add(metrobus);
   return metrobus;
 }
 
