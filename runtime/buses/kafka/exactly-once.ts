@@ -59,6 +59,8 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
   let waiting: { readonly offset: number; readonly resolve: () => void }[] = [];
   let producer: TransactionalProducer | null = null;
   let prepared: Promise<void> | undefined;
+  /** The last transaction. */
+  let underWay: { readonly upTo: number; readonly carriedOut: Promise<boolean> } | null = null;
   let running = false;
   let mostRecords = MOST_RECORDS;
 
@@ -123,7 +125,13 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
     const gone = records.find(({ topic }) => !topics.known(topic));
     if (gone) throw new UnknownTopic(gone.topic);
     lane.attempted = part.upTo;
-    await mine.commit(place(records, topics.known), part.upTo);
+    const committing = mine.commit(place(records, topics.known), part.upTo);
+    const carriedOut = committing.then(
+      () => true,
+      () => false,
+    );
+    underWay = { upTo: part.upTo, carriedOut };
+    await committing;
   }
 
   /** Returns null when the attempt before had succeeded. */
@@ -176,7 +184,13 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
 
   async function passed(offset: number): Promise<void> {
     if (lane.committed >= offset) return;
-    await orAborted(new Promise<void>((resolve) => waiting.push({ offset, resolve })), signal);
+    try {
+      await orAborted(new Promise<void>((resolve) => waiting.push({ offset, resolve })), signal);
+    } catch (lost) {
+      // It counts when it was too late to call it back.
+      const counts = underWay && offset <= underWay.upTo && (await underWay.carriedOut);
+      if (!counts) throw lost;
+    }
   }
 
   return {
