@@ -41,7 +41,8 @@ export function booksOf({ first, between, ends, letters }: Found): Books {
   };
 }
 
-function counts(entries: readonly Entry[]): Map<number, number> {
+/** How often each number is there. */
+export function counts(entries: readonly { readonly n: number }[]): Map<number, number> {
   const found = new Map<number, number>();
   for (const { n } of entries) found.set(n, (found.get(n) ?? 0) + 1);
   return found;

@@ -52,7 +52,15 @@ async function run(cluster: Cluster, subject: Subject, which: readonly (readonly
   const began = Date.now();
   say(`${subject.name}: ${names.join(", ")} (seed ${ownSeed})`);
   try {
-    const verdict = await trial({ cluster, subject, faults: which, seed: ownSeed, messages, seconds });
+    const verdict = await trial({
+      cluster,
+      subject,
+      faults: which,
+      seed: ownSeed,
+      messages,
+      seconds,
+      secondReader: subject.delivery === "exactly-once",
+    });
     results.push({ subject: subject.name, faults: names, verdict });
     if (subject.delivery && verdict.broken.length > 0) failed++;
     say(`  ${told(verdict)}, ${Math.round((Date.now() - began) / 1_000)} s`);

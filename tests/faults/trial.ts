@@ -3,6 +3,7 @@ import type { Books } from "./books.ts";
 import type { Cluster } from "./cluster.ts";
 import { backwards } from "./commits.ts";
 import type { Fault } from "./faults.ts";
+import { differences } from "./second-reader.ts";
 import { PARTITIONS, startLine, type Line } from "./line.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -18,6 +19,8 @@ export interface TrialSetting {
   readonly seed: number;
   readonly messages: number;
   readonly seconds: number;
+  /** Have Kafka's own consumer read the end too: it takes a while. */
+  readonly secondReader?: boolean;
 }
 
 export interface Verdict {
@@ -38,7 +41,8 @@ export interface Verdict {
 }
 
 /** Messages through three stops, the faults one after the other while they travel, and then the books. */
-export async function trial({ cluster, subject, faults, seed, messages, seconds }: TrialSetting): Promise<Verdict> {
+export async function trial(setting: TrialSetting): Promise<Verdict> {
+  const { cluster, subject, faults, seed, messages, seconds, secondReader } = setting;
   const random = xoroshiro128plus(seed);
   const instances = Math.min(...faults.map(([, fault]) => fault.instances ?? 2));
   const line = await startLine({ cluster, subject, random, messages, seconds, instances });
@@ -62,6 +66,8 @@ export async function trial({ cluster, subject, faults, seed, messages, seconds 
     if (subject.delivery) {
       broken.push(...stuck.map((lane) => `stuck: ${lane}`), ...badEnds, ...faultsOf(line, books, atMostTwice));
       broken.push(...(await backwards(cluster, line.stops)).map((step) => `a position went back: ${step}`));
+      const end = line.ends[0]!;
+      if (secondReader) broken.push(...(await differences(cluster, end, line.ledger.entries(end))));
       if (line.facts.counted) broken.push(...(await miscounted(line, messages / seconds)));
     }
     return {
