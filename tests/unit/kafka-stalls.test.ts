@@ -26,7 +26,9 @@ function look(stalls: ReturnType<typeof watch>, times: number): void {
 
 test("a client that brings nothing is replaced once, after 25 s, and given up after 55 s, in words", () => {
   const stalls = watch();
+  expect(stalls.problem()).toBeNull();
   look(stalls, 10);
+  expect(stalls.problem()).toMatch(/nothing has come of partition 0 for 50 s/);
   expect([replaced, failed]).toEqual([[5], []]);
   look(stalls, 1);
   expect(failed.map(String)).toEqual([

@@ -4,9 +4,10 @@ import kafkajs from "kafkajs";
 import { decompressFrame } from "lz4-napi";
 import { uncompress } from "snappy";
 import { MetrobusError } from "../../errors.ts";
+import { mostOfLz4 } from "./lz4.ts";
 
 /** A batch of records may be this large once unpacked; a small one that unpacks to more is an attack, or as bad as one. */
-const MOST_BYTES = 256 * 1024 * 1024;
+const MOST_BYTES = 128 * 1024 * 1024;
 // Node finds only some of the names that this CommonJS package exports.
 const { CompressionCodecs, CompressionTypes } = kafkajs;
 const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
@@ -17,9 +18,9 @@ export function installCodecs(): void {
   const gzip = promisify(gunzip);
   const zstd = promisify(zstdDecompress);
   const limit = { maxOutputLength: MOST_BYTES };
-  CompressionCodecs[CompressionTypes.GZIP] = readOnly((packed) => gzip(packed, limit));
-  CompressionCodecs[CompressionTypes.ZSTD] = readOnly((packed) => zstd(packed, limit));
-  CompressionCodecs[CompressionTypes.LZ4] = readOnly(async (packed) => capped(await decompressFrame(packed)));
+  CompressionCodecs[CompressionTypes.GZIP] = readOnly((packed) => gzip(packed, limit).catch(inOurWords));
+  CompressionCodecs[CompressionTypes.ZSTD] = readOnly((packed) => zstd(packed, limit).catch(inOurWords));
+  CompressionCodecs[CompressionTypes.LZ4] = readOnly(unlz4);
   CompressionCodecs[CompressionTypes.Snappy] = readOnly(unsnappy);
 }
 
@@ -34,18 +35,17 @@ async function unsnappy(packed: Buffer): Promise<Buffer> {
   const blocks: Buffer[] = [];
   let bytes = 0;
   for (let at = XERIAL_HEADER; at < packed.length;) {
-    const length = packed.readInt32BE(at);
-    const unpacked = await block(packed.subarray(at + 4, at + 4 + length));
+    const length = packed.readUInt32BE(at);
+    const unpacked = await block(packed.subarray(at + 4, at + 4 + length), bytes);
     bytes += unpacked.length;
-    if (bytes > MOST_BYTES) throw tooMuch();
     blocks.push(unpacked);
     at += 4 + length;
   }
   return Buffer.concat(blocks, bytes);
 }
 
-async function block(packed: Buffer): Promise<Buffer> {
-  if (snappyLength(packed) > MOST_BYTES) throw tooMuch();
+async function block(packed: Buffer, before = 0): Promise<Buffer> {
+  if (before + snappyLength(packed) > MOST_BYTES) throw tooMuch();
   return (await uncompress(packed, { asBuffer: true })) as Buffer;
 }
 
@@ -60,13 +60,16 @@ function snappyLength(packed: Buffer): number {
   return length;
 }
 
-function capped(unpacked: Buffer): Buffer {
-  if (unpacked.length > MOST_BYTES) throw tooMuch();
-  return unpacked;
+async function unlz4(packed: Buffer): Promise<Buffer> {
+  if (mostOfLz4(packed) > MOST_BYTES) throw tooMuch();
+  return await decompressFrame(packed);
+}
+
+/** The code of what Node's zlib throws. */
+function inOurWords(error: { code?: string }): never {
+  throw error.code === "ERR_BUFFER_TOO_LARGE" ? tooMuch() : error;
 }
 
 function tooMuch(): MetrobusError {
-  return new MetrobusError(`a compressed batch of records unpacks to more than ${MOST_BYTES} bytes`, {
-    reason: "too large",
-  });
+  return new MetrobusError(`it unpacks to more than ${MOST_BYTES} bytes`);
 }

@@ -1,7 +1,10 @@
 import { createRequire } from "node:module";
+import { crc32c } from "@node-rs/crc32";
 import type { KafkaMessage } from "kafkajs";
 import type { RecordHeaders } from "../../bus.ts";
+import { Cursor } from "./cursor.ts";
 import { readHeaders } from "./headers.ts";
+import { unreadable } from "./unreadable.ts";
 
 /**
  * kafkajs reads a fetched record through two decoders and three buffers, and counts its offset and timestamp in objects of
@@ -59,77 +62,17 @@ const MAGIC = 2;
 const MAGIC_AT = 16;
 /** Offset and length, which the length does not count. */
 const BATCH_START = 12;
+const CHECKSUM_AT = 17;
+const CHECKED_FROM = 21;
 const BATCH_HEADER = 61;
 const APPEND_TIME = 0x08;
 const IN_TRANSACTION = 0x10;
 const CONTROL = 0x20;
-
-/** A place in a buffer that moves on as it is read. */
-class Cursor {
-  readonly bytes: Buffer;
-  at = 0;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-  }
-
-  int8(): number {
-    return this.bytes.readInt8(this.at++);
-  }
-
-  int16(): number {
-    this.at += 2;
-    return this.bytes.readInt16BE(this.at - 2);
-  }
-
-  int32(): number {
-    this.at += 4;
-    return this.bytes.readInt32BE(this.at - 4);
-  }
-
-  int64(): bigint {
-    this.at += 8;
-    return this.bytes.readBigInt64BE(this.at - 8);
-  }
-
-  text(): string | null {
-    const length = this.int16();
-    if (length < 0) return null;
-    this.at += length;
-    return this.bytes.toString("utf8", this.at - length, this.at);
-  }
-
-  list<T>(read: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.int32()) }, read);
-  }
-
-  /** Of 32 bits. */
-  varInt(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.bytes[this.at++]!;
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
-    }
-  }
-
-  /** Of 64 bits, of which a number holds 53. */
-  varLong(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = this.bytes[this.at++]!;
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-    }
-  }
-
-  varBytes(): Buffer | null {
-    const length = this.varInt();
-    if (length < 0) return null;
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-}
+const PACKED = 0x07;
+/** Few bytes can unpack to so many empty records, or headers, that they fill the memory. Nobody writes a batch with more. */
+const MOST_ITEMS = 250_000;
+/** Once the batches of an answer have unpacked to so much, other packed ones are left for the next request. */
+const UNPACKED_BYTES = 32 * 1024 * 1024;
 
 /** The body of a fetch response, version 11; null: it has records of an old format. */
 export async function decodeFetch(raw: Buffer): Promise<Fetched | null> {
@@ -137,11 +80,12 @@ export async function decodeFetch(raw: Buffer): Promise<Fetched | null> {
   const clientSideThrottleTime = cursor.int32();
   const [errorCode, sessionId] = [cursor.int16(), cursor.int32()];
   const responses = [];
+  const unpacked = { bytes: 0 };
   for (let topics = cursor.int32(); topics > 0; topics--) {
     const topicName = cursor.text();
     const partitions: FetchedPartition[] = [];
     for (let count = cursor.int32(); count > 0; count--) {
-      const partition = await readPartition(cursor);
+      const partition = await readPartition(cursor, topicName ?? "", unpacked);
       if (!partition) return null;
       partitions.push(partition);
     }
@@ -151,7 +95,12 @@ export async function decodeFetch(raw: Buffer): Promise<Fetched | null> {
   return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
 }
 
-async function readPartition(cursor: Cursor): Promise<FetchedPartition | null> {
+/** How many bytes the packed batches of an answer have given. */
+interface Unpacked {
+  bytes: number;
+}
+
+async function readPartition(cursor: Cursor, topic: string, unpacked: Unpacked): Promise<FetchedPartition | null> {
   const head = {
     partition: cursor.int32(),
     errorCode: cursor.int16(),
@@ -170,8 +119,11 @@ async function readPartition(cursor: Cursor): Promise<FetchedPartition | null> {
   // The last batch may be cut off.
   while (end - cursor.at >= BATCH_HEADER && end - cursor.at >= lengthOfBatch(cursor)) {
     if (cursor.bytes[cursor.at + MAGIC_AT] !== MAGIC) return null;
+    if (unpacked.bytes >= UNPACKED_BYTES && isPacked(cursor)) break;
     const next = cursor.at + lengthOfBatch(cursor);
-    await readBatch(cursor, next, messages);
+    if (next < cursor.at + BATCH_HEADER) throw new RangeError(`Kafka's log of topic "${topic}" is damaged`);
+    const batch = new Cursor(cursor.bytes, cursor.at, next);
+    await readBatch(batch, { topic, partition: head.partition }, messages, unpacked);
     cursor.at = next;
   }
   cursor.at = end;
@@ -179,12 +131,36 @@ async function readPartition(cursor: Cursor): Promise<FetchedPartition | null> {
 }
 
 const lengthOfBatch = ({ bytes, at }: Cursor): number => BATCH_START + bytes.readInt32BE(at + 8);
+const isPacked = ({ bytes, at }: Cursor): boolean => (bytes.readInt16BE(at + CHECKED_FROM) & PACKED) > 0;
 
-async function readBatch(cursor: Cursor, end: number, messages: KafkaMessage[]): Promise<void> {
+/** One that can't be read comes as one message. */
+async function readBatch(
+  cursor: Cursor,
+  where: { topic: string; partition: number },
+  messages: KafkaMessage[],
+  unpacked: Unpacked,
+): Promise<void> {
+  const { bytes, at: start, end } = cursor;
+  const before = messages.length;
+  const { context, attributes, count } = readContext(cursor);
+  try {
+    // Kafka has looked at it as it was written; what has happened to its disk since nobody else would see.
+    if (crc32c(bytes.subarray(start + CHECKED_FROM, end)) !== bytes.readUInt32BE(start + CHECKSUM_AT))
+      throw new RangeError("its checksum is another one");
+    const codec = codecOf(attributes);
+    const records = codec ? new Cursor(await codec.decompress(bytes.subarray(cursor.at, end))) : cursor;
+    if (codec) unpacked.bytes += records.end;
+    readRecords(records, count, context, messages);
+  } catch (error) {
+    messages.length = before;
+    messages.push(unreadable(where, bytes.subarray(start, end), context, error));
+  }
+}
+
+function readContext(cursor: Cursor): { context: BatchContext; attributes: number; count: number } {
   const firstOffset = cursor.int64();
   cursor.at += 4;
   const partitionLeaderEpoch = cursor.int32();
-  // The checksum: kafkajs does not look at it either.
   const magicByte = cursor.int8();
   cursor.at += 4;
   const attributes = cursor.int16();
@@ -204,16 +180,15 @@ async function readBatch(cursor: Cursor, end: number, messages: KafkaMessage[]):
     timestampType: (attributes & APPEND_TIME) > 0 ? 1 : 0,
     magicByte,
   };
-  const count = cursor.int32();
-  const codec = codecOf(attributes);
-  const records = codec ? new Cursor(await codec.decompress(cursor.bytes.subarray(cursor.at, end))) : cursor;
-  readRecords(records, count, context, messages);
+  return { context, attributes, count: cursor.int32() };
 }
 
 function readRecords(cursor: Cursor, count: number, batchContext: BatchContext, messages: KafkaMessage[]): void {
-  const { isControlBatch: isControlRecord, timestampType, maxTimestamp, magicByte } = batchContext;
+  const { isControlBatch: isControlRecord, timestampType, maxTimestamp, magicByte, lastOffsetDelta } = batchContext;
   const [firstOffset, firstTimestamp] = [Number(batchContext.firstOffset), Number(batchContext.firstTimestamp)];
   let [lastDelta, lastTimestamp] = [0, batchContext.firstTimestamp];
+  let [lastOffset, items] = [-1, count];
+  if (count > MOST_ITEMS) throw tooMany();
   for (let index = 0; index < count; index++) {
     const length = cursor.varInt();
     const end = cursor.at + length;
@@ -221,27 +196,37 @@ function readRecords(cursor: Cursor, count: number, batchContext: BatchContext, 
     const delta = cursor.varLong();
     // Most records of a batch have the same.
     if (delta !== lastDelta) [lastDelta, lastTimestamp] = [delta, String(firstTimestamp + delta)];
+    const offsetDelta = cursor.varInt();
+    // Kafka does not look at it, and a place that jumps ahead would leave out whatever comes behind.
+    if (offsetDelta <= lastOffset || offsetDelta > lastOffsetDelta) throw new RangeError("its records are in no order");
+    lastOffset = offsetDelta;
+    const [key, value] = [cursor.varBytes(), cursor.varBytes()];
+    const pairs = pairsOf(cursor, MOST_ITEMS - items);
+    items += pairs.length;
+    if (cursor.at !== end || end > cursor.end) throw new RangeError("a record does not end where it says");
     const message = {
       magicByte,
       attributes,
       timestamp: timestampType === 1 ? maxTimestamp : lastTimestamp,
-      offset: String(firstOffset + cursor.varInt()),
-      key: cursor.varBytes(),
-      value: cursor.varBytes(),
-      headers: readHeaders(pairsOf(cursor)),
+      offset: String(firstOffset + offsetDelta),
+      key,
+      value,
+      headers: readHeaders(pairs),
       isControlRecord,
       batchContext,
     };
-    cursor.at = end;
     messages.push(message as unknown as KafkaMessage);
   }
+  if (cursor.at !== cursor.end) throw new RangeError("it has more records than it says");
 }
 
 const NONE: RecordHeaders = [];
+const tooMany = () => new RangeError(`it has more than ${MOST_ITEMS} records and headers`);
 
-function pairsOf(cursor: Cursor): RecordHeaders {
+function pairsOf(cursor: Cursor, most: number): RecordHeaders {
   const count = cursor.varInt();
   if (count <= 0) return NONE;
+  if (count > most) throw tooMany();
   return Array.from({ length: count }, () => [String(cursor.varBytes() ?? ""), cursor.varBytes()] as const);
 }
 

@@ -1,6 +1,7 @@
 import type { Batch, KafkaMessage } from "kafkajs";
 import type { Received } from "../../bus.ts";
 import { headersOf } from "./headers.ts";
+import { whyUnreadable } from "./unreadable.ts";
 
 /** Fetched records that are less than this part of the network's buffer in which they lie are copied. */
 const LEAST_SHARE = 1 / 8;
@@ -14,15 +15,19 @@ export function receive({ topic, partition, messages }: Batch, from: number): Re
   const fresh = messages.length > 0 && Number(messages[0]!.offset) < from;
   const wanted = fresh ? messages.filter(({ offset }) => Number(offset) >= from) : messages;
   const kept = isSmallPart(wanted) ? copied : same;
-  return wanted.map((message: KafkaMessage) => ({
-    topic,
-    lane,
-    position: message.offset,
-    timestamp: Number(message.timestamp),
-    key: kept(message.key),
-    value: kept(message.value),
-    headers: headersOf(message.headers),
-  }));
+  return wanted.map((message: KafkaMessage) => {
+    const record = {
+      topic,
+      lane,
+      position: message.offset,
+      timestamp: Number(message.timestamp),
+      key: kept(message.key),
+      value: kept(message.value),
+      headers: headersOf(message.headers),
+    };
+    const unreadable = whyUnreadable(message);
+    return unreadable ? { ...record, unreadable } : record;
+  });
 }
 
 function isSmallPart(messages: readonly KafkaMessage[]): boolean {

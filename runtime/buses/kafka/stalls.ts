@@ -2,7 +2,8 @@ import { Unavailable } from "../../errors.ts";
 import type { Lane } from "./lane.ts";
 import { TICK_MS } from "./member.ts";
 
-/** After so many looks, about 25 s, the client is replaced; and if that did not help, the subscription fails after 55 s. */
+/** After so many looks, about 10 s, it is told of; after 25 s the client is replaced; if that did not help, the subscription fails after 55 s. */
+const TOLD_AFTER = 2;
 const REPLACE_AFTER = 5;
 const FAIL_AFTER = 11;
 /** So many looks a lane may be away while the member joins anew. */
@@ -34,7 +35,7 @@ export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) =
   }
 
   function counted(partition: number, looks: number): void {
-    const what = `nothing has come of partition ${partition} for ${(looks * TICK_MS) / 1_000} s, though there is something and the brokers answer`;
+    const what = inWords(partition, looks);
     if (looks === REPLACE_AFTER) replace(what);
     if (looks === FAIL_AFTER) fail(new Unavailable(`${what}; a new connection did not help: look at the log above`));
   }
@@ -42,7 +43,16 @@ export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) =
   return {
     /** To be called once a `TICK_MS` while the brokers answer. */
     look,
+    /** What lies still, in words; null: nothing. */
+    problem(): string | null {
+      const found = [...still].find(([, { looks }]) => looks >= TOLD_AFTER);
+      return found ? inWords(found[0], found[1].looks) : null;
+    },
     /** The brokers don't answer: waiting is all that can be done. */
     away: () => still.clear(),
   };
+}
+
+function inWords(partition: number, looks: number): string {
+  return `nothing has come of partition ${partition} for ${(looks * TICK_MS) / 1_000} s, though there is something and the brokers answer`;
 }

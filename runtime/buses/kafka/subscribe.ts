@@ -162,7 +162,7 @@ export async function subscribe({
   }
   return {
     lanes: () => [...assignment.lanes.values()].filter(({ done }) => done >= 0).map((lane) => lane.state()),
-    problem: () => problem,
+    problem: () => problem ?? stalls.problem(),
     failed: failed.promise,
     async stop(deadline, work) {
       open = false;
