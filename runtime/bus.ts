@@ -1,4 +1,4 @@
-import type { MetrobusError } from "./errors.ts";
+import type { MetrobusError, UnreadableBatch } from "./errors.ts";
 
 /**
  * What a bus is to metrobus, written as promises. A bus has topics; a topic's records lie in lanes (Kafka: partitions),
@@ -21,6 +21,8 @@ export interface Received extends Message {
   lane: string;
   position: string;
   timestamp: number;
+  /** Why the records of a batch can't be read: this stands for all of them, in the place of the last one, with its bytes as the value. */
+  readonly unreadable?: UnreadableBatch;
 }
 
 /** A record to send. Records of one topic with the same key go to the same lane, as Kafka's default partitioner has it. */

@@ -35,6 +35,16 @@ export class MalformedMessage extends MetrobusError {
   }
 }
 
+/** A batch of records, as one producer wrote it, can't be read: it unpacks to too much, or is not what its checksum says. */
+export class UnreadableBatch extends MetrobusError {
+  constructor(topic: string, partition: number, first: string, last: string, why: string) {
+    super(
+      `records ${first} to ${last} of partition ${partition} of topic "${topic}" are one batch that can't be read: ${why}. The dead letter's value is the batch as Kafka has it: have whoever wrote it send its records again, and discard the letter`,
+      { reason: "unreadable batch" },
+    );
+  }
+}
+
 /** The route can't be followed: a bad topic name, too many hops, or a route to the dead-letter topic. */
 export class RouteError extends MetrobusError {
   constructor(message: string) {

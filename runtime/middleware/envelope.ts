@@ -8,7 +8,11 @@ import type { Outcome, Visit } from "../visit.ts";
 
 /** Opens the envelope. */
 export function arrival(input: "routed" | "raw", field: PayloadField): Middleware {
-  const open = input === "raw" ? (record: Received) => readRaw(record, field) : readEnvelope;
+  const read = input === "raw" ? (record: Received) => readRaw(record, field) : readEnvelope;
+  const open = (record: Received) => {
+    if (record.unreadable) throw record.unreadable;
+    return read(record);
+  };
   return (next) => (visit) => {
     visit.read(open);
     return next(visit);

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { isDeepStrictEqual } from "node:util";
+import { crc32c } from "@node-rs/crc32";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { decodeFetch } from "../../runtime/buses/kafka/decoding.ts";
@@ -136,6 +137,7 @@ async function encodedBatch({ records, more, compression, ...rest }: BatchShape)
   const lastOffsetDelta = Math.max(0, records.length - 1);
   const { buffer } = await RecordBatch({ ...rest, compression, records: encoded, lastOffsetDelta });
   buffer[22]! |= more;
+  buffer.writeUInt32BE(crc32c(buffer.subarray(21)), 17);
   return buffer;
 }
 

@@ -65,8 +65,7 @@ async function unlz4(packed: Buffer): Promise<Buffer> {
   return await decompressFrame(packed);
 }
 
-/** The code of what Node's zlib throws. */
-function inOurWords(error: { code?: string }): never {
+function inOurWords(error: NodeJS.ErrnoException): never {
   throw error.code === "ERR_BUFFER_TOO_LARGE" ? tooMuch() : error;
 }
 
