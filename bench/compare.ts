@@ -9,8 +9,6 @@ export interface Case {
   readonly variant: Variant;
   readonly work: Workload;
   readonly processes?: number;
-  /** Not all of the work, only what it makes in the time that slow variants have. */
-  readonly isSlow?: true;
 }
 
 /** How one does beside another: the ratios of messages per second, or of CPU time a message, which is less noisy. */
@@ -22,8 +20,8 @@ export async function compare(
   other: Case,
   target?: Row["target"],
 ): Promise<readonly Row[]> {
-  const run = ({ variant, work, processes = 1, isSlow }: Case) => {
-    const seconds = isSlow ? bench.seconds : Infinity;
+  const run = ({ variant, work, processes = 1 }: Case) => {
+    const seconds = variant.isSlow ? bench.seconds : Infinity;
     return (): Promise<Throughput> => throughput(variant, bench.cluster, work, { seconds, processes });
   };
   const cases = { [`${what}: one`]: run(one), [`${what}: other`]: run(other) };

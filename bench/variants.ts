@@ -6,6 +6,8 @@ export interface Variant {
   readonly file: string;
   readonly setting?: Partial<PeerSetting>;
   readonly java?: { readonly guarantee: "at_least_once" | "exactly_once_v2"; readonly options: readonly string[] };
+  /** It takes a message at a time: not all of the work, but what it makes in the time allowed. */
+  readonly isSlow?: true;
   /** Its output becomes readable in transactions, and its position moves with them. */
   readonly isTransactional?: true;
 }
@@ -17,8 +19,8 @@ const streams = (guarantee: "at_least_once" | "exactly_once_v2", ...options: str
 const exactlyOnce = { METROBUS_DELIVERY: "exactly-once" };
 
 export const variants = {
-  eachMessage: { name: "kafkajs `eachMessage` + `send`", file: "each-message.ts" },
-  nest: { name: "NestJS Kafka transport", file: "nest.ts" },
+  eachMessage: { name: "kafkajs `eachMessage` + `send`", file: "each-message.ts", isSlow: true },
+  nest: { name: "NestJS Kafka transport", file: "nest.ts", isSlow: true },
   eachBatch: { name: "kafkajs `eachBatch` + `sendBatch`", file: "each-batch.ts" },
   bestLoop: { name: "the same, commits not awaited", file: "each-batch-overlapped.ts" },
   streams: { name: "Kafka Streams, at_least_once", ...streams("at_least_once") },

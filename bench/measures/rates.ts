@@ -1,6 +1,6 @@
 import { each, inTurn, median, ratio, type Findings, type Measure } from "../measure.ts";
 import { throughput, type Throughput } from "../throughput.ts";
-import { variants, type Name } from "../variants.ts";
+import { variants, type Name, type Variant } from "../variants.ts";
 import { load, workload } from "../workload.ts";
 
 /** Messages per second, CPU time and memory of every variant. */
@@ -9,9 +9,9 @@ export const rates: Measure = {
   async run(bench) {
     const work = workload("Preloaded", bench.messages);
     await load(bench.cluster, work);
-    const runs = bench.names.map(
-      (name) => [name, () => throughput(variants[name], bench.cluster, work, bench)] as const,
-    );
+    const run = (variant: Variant) =>
+      throughput(variant, bench.cluster, work, variant.isSlow ? { seconds: bench.seconds } : {});
+    const runs = bench.names.map((name) => [name, () => run(variants[name])] as const);
     return findings(await inTurn(bench, bench.rounds, Object.fromEntries(runs)));
   },
 };
