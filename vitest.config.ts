@@ -12,7 +12,7 @@ export default defineConfig({
       project("unit", 0, { testTimeout: 30_000 }),
       project("contract", 1, withServers),
       project("integration", 2, withServers),
-      project("faults", 3, { ...withServers, testTimeout: 180_000, fileParallelism: false }),
+      project("faults", 3, { ...withServers, testTimeout: 600_000, fileParallelism: false }),
       project("e2e", 4, { testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false }),
     ],
   },

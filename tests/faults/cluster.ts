@@ -5,7 +5,7 @@ import { docker, freePort } from "../support/docker.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { waitFor } from "./patience.ts";
 
-/** Where a broker of its own small disk keeps its records. */
+/** Where one of three brokers keeps its records: in memory, so that it comes back with nothing after each end. */
 export const SMALL_DISK = "/small-disk";
 
 export interface Node {
@@ -104,7 +104,7 @@ async function startBroker(network: StartedNetwork, place: Place, size: number):
     .withExposedPorts({ container: 9093, host: place.direct })
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .withStartupTimeout(180_000);
-  if (place.smallDisk) broker.withTmpFs({ [SMALL_DISK]: "rw,size=256m,mode=1777" });
+  if (place.smallDisk) broker.withTmpFs({ [SMALL_DISK]: "rw,size=768m,mode=1777" });
   return await broker.start();
 }
 
@@ -138,7 +138,7 @@ function environment({ id, direct, proxied, smallDisk }: Place, size: number): R
     KAFKA_BROKER_SESSION_TIMEOUT_MS: "6000",
     KAFKA_REPLICA_LAG_TIME_MAX_MS: "10000",
     KAFKA_HEAP_OPTS: "-Xmx512m",
-    ...(smallDisk && { KAFKA_LOG_DIRS: SMALL_DISK, KAFKA_METADATA_LOG_DIR: "/tmp/kraft-metadata" }),
+    ...(smallDisk && { KAFKA_LOG_DIRS: SMALL_DISK }),
   };
 }
 

@@ -213,6 +213,10 @@ export async function startLine({ cluster, subject, random, seconds, instances =
     await watch.stop();
     await Promise.all(all.filter((process) => process.running).map((process) => process.end("SIGKILL")));
     await metro.close();
+    // Disks are small, and trials are many.
+    await cluster
+      .admin((admin) => admin.deleteTopics({ topics: [...route, ...ends.slice(1), letters] }))
+      .catch(() => 0);
   }
 
   async function worksOn(process: StopProcess): Promise<void> {

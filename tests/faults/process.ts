@@ -45,7 +45,9 @@ const started = new Set<() => unknown>();
 
 export function startProcess(topic: string, name: string, program: Program): StopProcess {
   const env = { ...process.env, ...program.env };
-  const child = spawn(program.command, program.args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program.command, program.args, { env, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  // Whoever loads fixtures/at-step.ts ends with us, also when we are killed.
+  child.channel?.unref();
   const send = program.signal ?? ((signal) => child.kill(signal));
   const taken: string[] = [];
   const log: LogLine[] = [];

@@ -23,7 +23,7 @@ function allHit({ hit, unanswered, stops }: Line): void {
 
 async function down(line: Line, { container }: Node, how: "stop" | "kill"): Promise<void> {
   allHit(line);
-  await docker(how, container);
+  await (how === "stop" ? docker("stop", "--time", "60", container) : docker("kill", container));
   await rest(line.upTo(3) * 1_000);
   await docker("start", container);
   await line.cluster.healthy();

@@ -30,7 +30,7 @@ function only(delivery?: Delivery) {
 /** One more process, that sends itself the signal at the step. */
 async function reachStep(line: Line, step: string, signal: "SIGKILL" | "SIGSTOP") {
   const { topic } = line.pick();
-  const victim = line.start(topic, { FAULT_STEP: `${step} ${line.upTo(20)} ${signal}` });
+  const victim = line.start(topic, { FAULT_STEP: `${step} ${line.upTo(5)} ${signal}` });
   const missing = () => `the step "${step}" to be reached by ${victim.describe()}`;
   await waitFor(() => victim.atStep, 60, missing);
   line.hit();
