@@ -16,7 +16,8 @@ test("--version is the package's", async () => {
 test("--help names every command, examples and the exit codes", async () => {
   const { code, stdout } = await metrobus(["--help"]);
   expect(code).toBe(0);
-  for (const word of ["demo", "push", "gen", "web", "run", "errors", "Examples:", "Exit codes:"]) expect(stdout).toContain(word);
+  for (const word of ["demo", "push", "gen", "web", "run", "errors", "Examples:", "Exit codes:"])
+    expect(stdout).toContain(word);
 });
 
 test.for([[["drive"]], [["push", "--count", "many"]], [["gen", "--speed", "9"]], [["run"]]])(
