@@ -100,33 +100,39 @@ export function advance(header: Header, stack: readonly string[], next: string):
 
 /** Throws UnusableResult when the payload can't be written as JSON. */
 export function writePayload(payload: unknown): string {
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(payload);
-  } catch (error) {
-    throw new UnusableResult(`the payload can't be written as JSON: ${asError(error).message}`, error);
-  }
+  const json = toJson(payload, "the payload");
   const isUnwritten = json === undefined || (typeof payload === "number" && !Number.isFinite(payload));
   if (isUnwritten)
     throw new UnusableResult(
       `the payload is ${typeof payload === "number" ? payload : `a ${typeof payload}`}, which JSON can't hold: give an object, text, a finite number or a boolean`,
     );
-  return json!;
+  return json;
 }
 
+/** Throws UnusableResult when it can't be written: a payload may hold anything, what came over the bus may be nested too deeply. */
+function toJson(value: unknown, what: string): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new UnusableResult(`${what} can't be written as JSON: ${asError(error).message}`, error);
+  }
+}
+
+const headOf = (header: Header, field: PayloadField): string => `{"header":${toJson(header, "the header")},"${field}":`;
+
 export function writeEnvelope(header: Header, envelope: Pick<Envelope, "field" | "rest">, payloadJson: string): Buffer {
-  return Buffer.from(`{"header":${JSON.stringify(header)},"${envelope.field}":${payloadJson}${tail(envelope.rest)}`);
+  return Buffer.from(`${headOf(header, envelope.field)}${payloadJson}${tail(envelope.rest)}`);
 }
 
 /** Like writeEnvelope, with the payload's own bytes as they stand in `value`. */
 export function writePassed(header: Header, envelope: Envelope, value: Buffer): Buffer {
   const [start, end] = envelope.header === null ? [0, value.length] : payloadSpan(value, envelope.field);
-  const head = Buffer.from(`{"header":${JSON.stringify(header)},"${envelope.field}":`);
+  const head = Buffer.from(headOf(header, envelope.field));
   return Buffer.concat([head, value.subarray(start, end), Buffer.from(tail(envelope.rest))]);
 }
 
 function tail(rest: Envelope["rest"]): string {
-  const json = rest === NOTHING ? "{}" : JSON.stringify(rest);
+  const json = rest === NOTHING ? "{}" : toJson(rest, "what stands beside header and payload");
   return json === "{}" ? "}" : `,${json.slice(1)}`;
 }
 
