@@ -36,9 +36,14 @@ function cell(results: readonly Result[]): string {
   return numbers.join(" · ");
 }
 
+function summary(results: readonly Result[]): string {
+  const messages = results.reduce((total, { verdict }) => total + (verdict?.sent ?? 0), 0);
+  return `${results.length} trials with ${messages.toLocaleString("en")} messages in all.`;
+}
+
 export async function write(results: readonly Result[]): Promise<void> {
   const page = await readFile(PAGE, "utf8");
   const [before, rest] = page.split(BEGIN) as [string, string];
   const after = rest.split(END)[1]!;
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${table(results)}\n\n${END}${after}`);
+  await writeFile(PAGE, `${before}${BEGIN}\n\n${table(results)}\n\n${summary(results)}\n\n${END}${after}`);
 }

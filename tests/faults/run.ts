@@ -1,5 +1,6 @@
 /**
  * `npm run faults`: every fault alone, with each delivery and for the peers, then random sequences until the time is over.
+ * `--together` has the faults of `--only`, by their full names and in that order, in one trial.
  * `--only <fault>` (part of its name), `--delivery <…>`, `--subject metrobus|peers`, `--seed <n>`, `--messages <n>`, `--minutes <n>`;
  * `--write` puts the table into docs/guarantees.md.
  */
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     delivery: { type: "string", multiple: true, default: [...DELIVERIES] },
     subject: { type: "string", multiple: true, default: ["metrobus", "peers"] },
+    together: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
 });
@@ -85,13 +87,18 @@ async function alone(cluster: Cluster, size: 1 | 3): Promise<void> {
   }
 }
 
+async function together(cluster: Cluster): Promise<void> {
+  const which = values.only.map((name) => [name, faults[name]!] as const);
+  for (const subject of subjects) await run(cluster, subject, which, seed);
+}
+
 /** Three faults at a time, from a seed of their own, until the time is over. */
 async function sequences(cluster: Cluster): Promise<void> {
   const ours = subjects.filter(({ delivery }) => delivery);
   for (let turn = 1; Date.now() < until && ours.length > 0; turn++) {
     const random = xoroshiro128plus(seed + turn);
     const subject = ours[turn % ours.length]!;
-    const pool = chosen.filter(([, fault]) => fits(fault, subject) && !fault.missing?.());
+    const pool = chosen.filter(([, fault]) => fits(fault, subject) && !fault.missing?.() && !fault.instances);
     const some = Array.from({ length: 3 }, () => pool[uniformInt(random, 0, pool.length - 1)]!);
     await run(cluster, subject, some, seed + turn);
   }
@@ -108,11 +115,13 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 say(`seed ${seed}`);
 for (const subject of subjects) await subject.prepare?.();
 for (const size of [1, 3] as const) {
-  const inSequence = size === 3 && values.only.length !== 1;
+  const inSequence = size === 3 && values.only.length !== 1 && !values.together && Date.now() < until;
   if (!inSequence && !chosen.some(([, { brokers = 1 }]) => brokers === size)) continue;
+  if (values.together && size === 1 && chosen.some(([, { brokers }]) => brokers === 3)) continue;
   await using cluster = await startCluster(size);
   open = cluster;
-  await alone(cluster, size);
+  if (values.together) await together(cluster);
+  else await alone(cluster, size);
   if (inSequence) await sequences(cluster);
 }
 console.log(table(results));
