@@ -14,6 +14,8 @@ export interface ReplayChange {
   readonly payload?: string;
 }
 
+const UNREADABLE = "unreadable batch";
+
 /**
  * What is sent for a letter: the message as it came, but for what is to be changed, with headers that say of which letter
  * it is a replay. Throws MetrobusError when it can't be.
@@ -21,6 +23,10 @@ export interface ReplayChange {
 export function replayOf(letter: Letter, { from, to, payload }: ReplayChange, rules: RouteRules): Message {
   if (from !== undefined && to !== undefined)
     throw new MetrobusError("a replay goes from a stop of its route or to a topic, not both: give one of them");
+  if (letter.reason === UNREADABLE && to === undefined)
+    throw new MetrobusError(
+      `letter ${letter.id} is a whole batch that could not be unpacked: have whoever wrote it send its records again, and discard it`,
+    );
   const topic = from ?? to ?? letter.from?.topic;
   if (topic === undefined)
     throw new MetrobusError(`letter ${letter.id} does not say where it failed: say to which topic it is to go`);

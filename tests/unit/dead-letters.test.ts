@@ -295,6 +295,20 @@ test("letters of others are listed, can be discarded, and replayed to a topic th
   expect(sent.map(({ value }) => String(value))).toEqual([String(found[0]!.value), String(found[2]!.value)]);
 });
 
+test("a batch that could not be unpacked is not replayed as if it were a message", async () => {
+  await using bus = await line();
+  await bus.metro.bus.create([{ topic: "Error" }, { topic: "Somewhere" }]);
+  const facts = [
+    ["dead-letter.topic", Buffer.from("Somewhere")],
+    ["dead-letter.reason", Buffer.from("unreadable batch")],
+  ] as const;
+  await bus.metro.bus.send([{ ...foreign(null, "bytes"), headers: facts }]);
+  const letters = deadLetters(bus.metro);
+  expect((await letters.replay({})).failures[0]!.why).toContain("have whoever wrote it send its records again");
+  expect(counts(await letters.discard({}, { reason: "sent again" }))).toMatchObject({ done: 1 });
+  expect(await bus.records("Somewhere")).toEqual([]);
+});
+
 test("what somebody asked for who then died is carried out by whoever works next", async () => {
   await using bus = await line();
   await failing(bus);

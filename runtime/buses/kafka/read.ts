@@ -43,7 +43,7 @@ const Fetched = createRequire(import.meta.url)("kafkajs/src/consumer/batch.js") 
 ) => Batch & { readonly rawMessages: readonly unknown[] };
 
 const READ_COMMITTED = 1;
-const MOST_BYTES = 1024 * 1024;
+const MOST_BYTES = 512 * 1024;
 const LONGEST_WAIT_MS = 100;
 
 /** At most `limit` records from a position on, up to where the lane ends now. The topic has to exist. */
