@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import type { Outgoing, Received, Subscription } from "./bus.ts";
 import type { MetroBus } from "./connect.ts";
-import { act, type ActionReport, type ActOptions } from "./dead-letters/act.ts";
+import { act, type ActOptions } from "./dead-letters/act.ts";
 import { actionRecord, readAction, type Action } from "./dead-letters/actions.ts";
 import { letterMatcher, type LetterFilter } from "./dead-letters/filter.ts";
 import { letterId, readLetter, type Letter } from "./dead-letters/letter.ts";
 import { replayOf, type ReplayChange } from "./dead-letters/replay.ts";
+import type { ActionReport } from "./dead-letters/report.ts";
 import { byIds, newestOf, oldestFirst, spansOf } from "./dead-letters/scan.ts";
 import { isHandled, readStanding, Standing, type LetterState } from "./dead-letters/standing.ts";
 import { startWorker } from "./dead-letters/worker.ts";
@@ -38,7 +39,12 @@ export interface DeadLetters {
   /** All that was ever asked for and done, of one letter or of all, oldest first. */
   audit(letter?: string): AsyncIterable<LoggedAction>;
   /** Carries out requests, those too that others have left behind, until it is disposed of. `replay` and `discard` do so while they last. */
-  work(): Promise<AsyncDisposable>;
+  work(): Promise<LetterWorker>;
+}
+
+export interface LetterWorker extends AsyncDisposable {
+  /** Resolves, with the reason, when it can't go on. */
+  readonly failed: Promise<Error>;
 }
 
 /**
@@ -115,7 +121,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
     );
   }
 
-  async function join(): Promise<AsyncDisposable & Pick<Subscription, "failed">> {
+  async function join(): Promise<LetterWorker> {
     if (!bus.features.exactlyOnce)
       throw new ConfigError([
         `dead letters can't be acted on over the bus "${bus.name}": each is to be acted on once, and that needs a bus with delivery exactly-once, kafka or memory`,

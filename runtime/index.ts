@@ -12,6 +12,7 @@ export type {
   Letter,
   LetterFilter,
   LetterState,
+  LetterWorker,
   LoggedAction,
   ReplayChange,
 } from "./dead-letters.ts";
