@@ -1,7 +1,7 @@
-import { connect, MetroStop } from "metrobus";
+import { connect, deadLetters, MetroStop } from "metrobus";
 import { describe, expect, inject, test } from "vitest";
-import { metrobus } from "../support/program.ts";
-import { eventually, everything, unique } from "../support/probe.ts";
+import { hasTerminal, metrobus, start } from "../support/program.ts";
+import { eventually, everything, message, unique } from "../support/probe.ts";
 
 describe.skipIf(!inject("kafka"))("metrobus errors on Kafka (needs Docker)", () => {
   test("what failed is listed, shown, replayed edited, discarded, and told in the audit", async () => {
@@ -64,6 +64,31 @@ describe.skipIf(!inject("kafka"))("metrobus errors on Kafka (needs Docker)", () 
       { letter: "0-1", action: "discard", by: "joe", why: "test orders" },
       { letter: "0-2", action: "discard" },
     ]);
+  });
+
+  test.skipIf(!hasTerminal())("on a terminal it asks before it acts on many", async () => {
+    const topic = unique("Letters");
+    const settings = {
+      METROBUS_BUS: "kafka",
+      KAFKA_BROKERS: inject("kafka")!,
+      METROBUS_STATS: "memory",
+      METROBUS_DEAD_LETTER_TOPIC: topic,
+      METROBUS_CREATE_TOPICS: "true",
+    } as const;
+    await using metro = await connect({ ...settings, LOG_LEVEL: "silent" });
+    await metro.bus.create([{ topic, keepForever: true }]);
+    await metro.bus.send([message(topic, null, "1"), message(topic, null, "2")]);
+    const command = `exec ${process.execPath} runtime/cli.ts errors discard --all --why "a test"`;
+    const answering = async (answer: string) => {
+      const running = start(["script", "-qec", command, "/dev/null"], settings);
+      await running.printed(/discard 2 letters\? \[y\/N\] /);
+      running.process.stdin!.write(`${answer}\n`);
+      const { code, stdout } = await running.ended;
+      const states = (await Array.fromAsync(deadLetters(metro).list())).map(({ state }) => state);
+      return { code, states, done: stdout.includes("discarded 2 of 2") };
+    };
+    expect(await answering("")).toEqual({ code: 0, states: ["open", "open"], done: false });
+    expect(await answering("y")).toEqual({ code: 0, states: ["discarded", "discarded"], done: true });
   });
 
   test("where topics are not created by themselves, the one that is missing is named with the remedy", async () => {
