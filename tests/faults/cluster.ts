@@ -5,8 +5,14 @@ import { docker, freePort } from "../support/docker.ts";
 import { startRedis, type RedisServer } from "../support/redis.ts";
 import { waitFor } from "./patience.ts";
 
-/** Where one of three brokers keeps its records: in memory, so that it comes back with nothing after each end. */
-export const SMALL_DISK = "/small-disk";
+const SMALL_DISK = "/small-disk";
+
+/** The disk of one of three brokers: small, and in memory. It outlasts the broker. */
+export interface Disk {
+  readonly node: Node;
+  fill(): Promise<void>;
+  free(): Promise<void>;
+}
 
 export interface Node {
   readonly id: number;
@@ -21,6 +27,8 @@ export interface Cluster extends AsyncDisposable {
   readonly direct: string;
   readonly redis: RedisServer;
   readonly nodes: readonly Node[];
+  /** null: there is one broker only. */
+  readonly disk: Disk | null;
   /** Every connection of a process under test goes through one of these. */
   readonly proxies: readonly Proxy[];
   /** For peers in containers: in this network the broker is called `kafka`, through a proxy, and Redis `redis`. */
@@ -36,7 +44,8 @@ interface Place {
   readonly id: number;
   readonly direct: number;
   readonly proxied: number;
-  readonly smallDisk: boolean;
+  /** The name of its volume. */
+  readonly disk: string | null;
 }
 
 const PROXY_PORT = 10_000;
@@ -44,16 +53,18 @@ const PROXY_PORT = 10_000;
 /** Starts as many brokers; with three of them, each partition is on all and takes records while two are in sync. */
 export async function startCluster(size: 1 | 3): Promise<Cluster> {
   const network = await new Network().start();
-  const [toxics, redis, ...ports] = await Promise.all([
+  const volume = `${network.getName()}-disk`;
+  const [toxics, redis, holder, ...ports] = await Promise.all([
     startProxies(network, size),
     startRedis(),
+    size === 3 ? makeDisk(volume) : null,
     ...Array.from({ length: size }, freePort),
   ]);
   const places = ports.map((direct, at) => ({
     id: at + 1,
     direct,
     proxied: toxics.getMappedPort(PROXY_PORT + at + 1),
-    smallDisk: size === 3 && at === 2,
+    disk: at === 2 ? volume : null,
   }));
   const containers = await Promise.all(places.map((place) => startBroker(network, place, size)));
   const toxiproxy = new Toxiproxy(`http://127.0.0.1:${toxics.getMappedPort(8474)}`);
@@ -64,11 +75,13 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
   await docker("network", "connect", "--alias", "redis", network.getName(), redis.container);
   const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
   const admin = adminOf(direct);
+  const nodes = places.map(({ id }, at) => ({ id, container: containers[at]!.getId() }));
   return {
     brokers: places.map((place) => `127.0.0.1:${place.proxied}`).join(","),
     direct,
     redis,
-    nodes: places.map(({ id }, at) => ({ id, container: containers[at]!.getId() })),
+    nodes,
+    disk: holder && { node: nodes[2]!, fill: () => fill(holder), free: () => free(holder) },
     proxies: await Promise.all(between),
     network,
     admin,
@@ -80,11 +93,30 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
         () => "not every partition has all its replicas in sync",
       ),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...containers, toxics].map((container) => container.stop({ timeout: 0 })));
+      await Promise.all([...containers, toxics, ...(holder ? [holder] : [])].map((each) => each.stop({ timeout: 0 })));
+      if (holder) await docker("volume", "rm", volume);
       await redis.remove();
       await network.stop();
     },
   };
+}
+
+/** A disk in memory is gone when nobody holds it: a container that does nothing else. */
+async function makeDisk(volume: string): Promise<StartedTestContainer> {
+  const options = ["type=tmpfs", "device=tmpfs", "o=size=768m,mode=1777"].flatMap((option) => ["--opt", option]);
+  await docker("volume", "create", "--driver", "local", ...options, volume);
+  return await new GenericContainer("redis:8")
+    .withCommand(["sleep", "infinity"])
+    .withBindMounts([{ source: volume, target: SMALL_DISK }])
+    .start();
+}
+
+async function fill(holder: StartedTestContainer): Promise<void> {
+  await holder.exec(["dd", "if=/dev/zero", `of=${SMALL_DISK}/ballast`, "bs=1M"]);
+}
+
+async function free(holder: StartedTestContainer): Promise<void> {
+  await holder.exec(["rm", `${SMALL_DISK}/ballast`]);
 }
 
 async function startProxies(network: StartedNetwork, size: number): Promise<StartedTestContainer> {
@@ -104,11 +136,11 @@ async function startBroker(network: StartedNetwork, place: Place, size: number):
     .withExposedPorts({ container: 9093, host: place.direct })
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .withStartupTimeout(180_000);
-  if (place.smallDisk) broker.withTmpFs({ [SMALL_DISK]: "rw,size=768m,mode=1777" });
+  if (place.disk) broker.withBindMounts([{ source: place.disk, target: SMALL_DISK }]);
   return await broker.start();
 }
 
-function environment({ id, direct, proxied, smallDisk }: Place, size: number): Record<string, string> {
+function environment({ id, direct, proxied, disk }: Place, size: number): Record<string, string> {
   const replicas = String(size);
   const insync = size === 1 ? "1" : "2";
   return {
@@ -138,7 +170,7 @@ function environment({ id, direct, proxied, smallDisk }: Place, size: number): R
     KAFKA_BROKER_SESSION_TIMEOUT_MS: "6000",
     KAFKA_REPLICA_LAG_TIME_MAX_MS: "10000",
     KAFKA_HEAP_OPTS: "-Xmx512m",
-    ...(smallDisk && { KAFKA_LOG_DIRS: SMALL_DISK }),
+    ...(disk && { KAFKA_LOG_DIRS: SMALL_DISK }),
   };
 }
 

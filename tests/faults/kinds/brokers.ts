@@ -1,5 +1,5 @@
 import { docker } from "../../support/docker.ts";
-import { SMALL_DISK, type Cluster, type Node } from "../cluster.ts";
+import type { Cluster, Node } from "../cluster.ts";
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { rest, waitFor } from "../patience.ts";
@@ -88,16 +88,19 @@ async function assign({ admin }: Cluster, partitions: readonly Placed[], to: (pl
   await admin((open) => open.alterPartitionReassignments({ topics: assignment }));
 }
 
-/** One of three brokers can write no more and goes down; it comes back with an empty disk. */
+/** One of three brokers can write no more and goes down; it comes back when there is room. */
 async function diskFull(line: Line): Promise<void> {
-  const { container } = line.cluster.nodes[2]!;
+  const { node, fill, free } = line.cluster.disk!;
+  const isDown = async () => (await docker("inspect", "-f", "{{.State.Running}}", node.container)) === "false";
   allHit(line);
-  const fill = `dd if=/dev/zero of=${SMALL_DISK}/ballast bs=1M`;
-  await docker("exec", container, "sh", "-c", `${fill} || true`);
-  const isDown = async () => (await docker("inspect", "-f", "{{.State.Running}}", container)) === "false";
-  await waitFor(isDown, 60, () => "the broker with the full disk to go down");
-  await rest(2_000);
-  await docker("start", container);
+  await fill();
+  try {
+    await waitFor(isDown, 90, () => "the broker with the full disk to go down");
+    await rest(2_000);
+  } finally {
+    await free();
+  }
   allHit(line);
+  await docker("start", node.container);
   await line.cluster.healthy();
 }
