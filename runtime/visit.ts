@@ -95,11 +95,7 @@ export class Visit {
   letGo(): void {
     const { topic, lane, position, timestamp } = this.record;
     this.record = { topic, lane, position, timestamp, key: null, value: null, headers: [] };
-    this.envelope = UNREAD;
-    this.payload = undefined;
-    this.context = undefined as never;
     this.out = [];
-    if (this.outcome.kind === "forward") this.outcome = { kind: "pass" };
   }
 
   /** Time in which it was held back is waiting, not work. */
@@ -108,12 +104,17 @@ export class Visit {
     this.workedMs += ms;
   }
 
+  /** What is to be sent is written: nothing of the payload is needed any more, and thousands may wait for their settlement. */
   end(outcome: Outcome): void {
     this.workedMs = performance.now() - this.workedMs;
-    this.outcome = outcome;
+    this.outcome = outcome.kind === "forward" ? WRITTEN : outcome;
+    this.envelope = UNREAD;
+    this.payload = undefined;
+    this.context = undefined as never;
   }
 }
 
+const WRITTEN: Outcome = { kind: "pass" };
 const UNREAD: Envelope = { header: null, payload: undefined, field: "payload", rest: {} };
 const NO_OUTCOME: Outcome = { kind: "drop", reason: "" };
 

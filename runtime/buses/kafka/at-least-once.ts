@@ -7,7 +7,7 @@ import { orAborted } from "./persist.ts";
 import type { Sender } from "./sender.ts";
 
 /** So many settlements may be under way while more is given out: records that come meanwhile gather to a larger batch. */
-const OPEN_SETTLEMENTS = 3;
+const OPEN_SETTLEMENTS = 2;
 
 /**
  * At least once: what came of records is sent, and acknowledged by all in-sync replicas, before the position passes

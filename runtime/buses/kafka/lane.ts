@@ -11,7 +11,7 @@ const AHEAD_RECORDS = 100_000;
  * Bytes of records that a subscription keeps: fetched and waiting, at which fetching pauses until half of it is left, and
  * as much again given and not sent. Its lanes share them; one lane takes at most a quarter, and always a record.
  */
-const KEPT_BYTES = 8 * 1024 * 1024;
+const KEPT_BYTES = 2 * 1024 * 1024;
 const LANES = 4;
 
 /** Carries out a lane's settlements, and keeps its promise: at-least-once.ts, exactly-once.ts. */

@@ -165,8 +165,8 @@ function consumerSettings(groupId: string, sessionTimeout: number) {
     metadataMaxAge: 10_000,
     // A partition that is resumed has to wait for the fetch under way.
     maxWaitTimeInMs: 100,
-    maxBytesPerPartition: 1024 * 1024,
-    maxBytes: 8 * 1024 * 1024,
+    maxBytesPerPartition: 256 * 1024,
+    maxBytes: 2 * 1024 * 1024,
     // It restarts with the connections that failed it; we replace it instead.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8, restartOnFailure: () => Promise.resolve(false) },
   };
