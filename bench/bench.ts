@@ -12,6 +12,7 @@ import type { Bench, Measure } from "./measure.ts";
 import { accounts } from "./measures/accounts.ts";
 import { books } from "./measures/books.ts";
 import { concurrency } from "./measures/concurrency.ts";
+import { deadLetters } from "./measures/dead-letters.ts";
 import { largeMessages } from "./measures/large-messages.ts";
 import { latency } from "./measures/latency.ts";
 import { manyStops } from "./measures/many-stops.ts";
@@ -39,6 +40,7 @@ const MEASURES: readonly Measure[] = [
   start,
   manyStops,
   largeMessages,
+  deadLetters,
   accounts,
 ];
 
