@@ -1,5 +1,6 @@
 import { connect, MetroStop, type MetroBus } from "metrobus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ANY_TIME, fuzzKafka } from "../fuzz/kafka.ts";
 import { bomb } from "../support/bombs.ts";
 import { hasDocker } from "../support/docker.ts";
 import { startKafka, type KafkaBroker } from "../support/kafka.ts";
@@ -19,7 +20,7 @@ describe.skipIf(!(await hasDocker()))("batches that can't be read (skipped witho
   let kafka: KafkaBroker;
   let metro: MetroBus;
   beforeAll(async () => {
-    kafka = await startKafka({ env: { KAFKA_LOG_DIRS: LOGS } });
+    kafka = await startKafka({ env: { KAFKA_LOG_DIRS: LOGS, ...ANY_TIME } });
     metro = await connect({
       METROBUS_BUS: "kafka",
       KAFKA_BROKERS: kafka.brokers,
@@ -94,6 +95,16 @@ describe.skipIf(!(await hasDocker()))("batches that can't be read (skipped witho
       expect.stringContaining("its checksum is another one"),
     ]);
   });
+
+  test.each(["at-least-once", "exactly-once"] as const)(
+    "hostile records through a stop's process: each is accounted for, and it stays small (%s)",
+    async (delivery) => {
+      const seed = Date.now() % 1_000_000;
+      const { outcomes, peakMB } = await fuzzKafka({ brokers: kafka.brokers, seed, records: 300, delivery });
+      expect(outcomes, `seed ${seed}`).toMatchObject({ forwarded: expect.any(Number), dead: expect.any(Number) });
+      expect(peakMB, `seed ${seed}`).toBeLessThan(700);
+    },
+  );
 
   test("Kafka itself takes no batch with a wrong checksum", async () => {
     const topic = unique("A");
