@@ -121,7 +121,17 @@ function toJson(value: unknown, what: string): string {
 const headOf = (header: Header, field: PayloadField): string => `{"header":${toJson(header, "the header")},"${field}":`;
 
 export function writeEnvelope(header: Header, envelope: Pick<Envelope, "field" | "rest">, payloadJson: string): Buffer {
-  return Buffer.from(`${headOf(header, envelope.field)}${payloadJson}${tail(envelope.rest)}`);
+  const [head, end] = [headOf(header, envelope.field), tail(envelope.rest)];
+  return payloadJson.length < LONG ? Buffer.from(head + payloadJson + end) : joined([head, payloadJson, end]);
+}
+
+/** From so many characters on, a text is not copied once more only to be joined with others. */
+const LONG = 64 * 1024;
+
+function joined(texts: readonly string[]): Buffer {
+  const whole = Buffer.allocUnsafe(texts.reduce((bytes, text) => bytes + Buffer.byteLength(text), 0));
+  texts.reduce((at, text) => at + whole.write(text, at), 0);
+  return whole;
 }
 
 /** Like writeEnvelope, with the payload's own bytes as they stand in `value`. */
