@@ -1,10 +1,13 @@
 import { createRequire } from "node:module";
+import { KafkaJSConnectionError } from "kafkajs";
 
 /**
- * Three repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
+ * Four repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
  *
  * - Its request queue sets a timer of 1 ms over and over on every connection, for ever, with a negative time-out that
  *   Node 24 warns of (upstream #1751, #1768): the timer is set only while requests wait.
+ * - A request that is made while its connection is being closed, or is closed twice, waits for ever: nobody looks at its
+ *   time-out any more, and the connection that waits for it counts as connected. It fails at once.
  * - When one partition of a request fails, it throws away which others were written: they are kept with the error, so that
  *   only what failed is sent again.
  * - It swallows why no broker names a group's coordinator: that the user has no right to the group is told.
@@ -12,6 +15,7 @@ import { createRequire } from "node:module";
 
 const inside = createRequire(import.meta.url);
 const written = Symbol("metrobus: what a failed request has written");
+const over = Symbol("metrobus: nobody looks at the time-outs of this queue any more");
 
 interface Produced {
   topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[];
@@ -20,11 +24,16 @@ interface Produced {
 type WithBroker = <T>(this: unknown, ask: (broker: unknown) => Promise<T>) => Promise<T | null>;
 
 interface RequestQueue {
+  [over]?: boolean;
   pending: unknown[];
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
   checkPendingRequests(): void;
   scheduleCheckPendingRequests(): void;
+  scheduleRequestTimeoutCheck(): void;
+  push(request: { entry: { reject(error: Error): void } }): void;
+  rejectAll(error: Error): void;
+  destroy(): void;
 }
 
 /** Whether a request that failed with this error, kafkajs's own and not one around it, has written to the partition. */
@@ -44,6 +53,21 @@ queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     },
     throttled > 0 ? throttled : 10,
   );
+};
+
+const { destroy, push, scheduleRequestTimeoutCheck } = queue;
+queue.scheduleRequestTimeoutCheck = function (this: RequestQueue) {
+  scheduleRequestTimeoutCheck.call(this);
+  this[over] = false;
+};
+queue.destroy = function (this: RequestQueue) {
+  destroy.call(this);
+  this[over] = true;
+  this.rejectAll(new KafkaJSConnectionError("the connection was closed"));
+};
+queue.push = function (this: RequestQueue, request) {
+  if (this[over]) request.entry.reject(new KafkaJSConnectionError("the connection is being closed"));
+  else push.call(this, request);
 };
 
 const response = inside("kafkajs/src/protocol/requests/produce/v7/response.js") as {
