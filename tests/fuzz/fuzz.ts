@@ -56,7 +56,7 @@ export async function fuzz({ seed, from = 0, records, onProgress }: FuzzOptions)
     for (const [outcome, count] of Object.entries(outcomes))
       report.outcomes[outcome] = (report.outcomes[outcome] ?? 0) + count;
     if (slowestMs > report.slowest.ms) report.slowest = { n: slowest, ms: slowestMs };
-    report.heapMB.push(heapMB);
+    if (heapMB !== null) report.heapMB.push(heapMB);
     report.handles.push(handles);
     onProgress?.(report);
   });

@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const [records, seed, from] = [Number(values.records), Number(values.seed), Number(values.from)];
 /** Of the memory after the first tenth, so much more may be there at the end. */
 const MOST_GROWTH_MB = 32;
-const TELL_EVERY = 50;
+const TELL_EVERY = 20;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 function told({ records: done, outcomes, slowest, peakMB, heapMB, handles }: FuzzReport): string {
@@ -32,8 +32,8 @@ function told({ records: done, outcomes, slowest, peakMB, heapMB, handles }: Fuz
 }
 
 function leaks({ heapMB, handles }: FuzzReport): string[] {
-  const early = Math.floor(heapMB.length / 10);
-  const [heap, open] = [heapMB.at(-1)! - heapMB[early]!, handles.at(-1)! - handles[early]!];
+  const grown = (values: readonly number[]) => values.at(-1)! - values[Math.floor(values.length / 10)]!;
+  const [heap, open] = [grown(heapMB), grown(handles)];
   return [
     ...(heap > MOST_GROWTH_MB ? [`the heap has grown by ${heap.toFixed(0)} MB`] : []),
     ...(open > 2 ? [`${open} handles more are open`] : []),

@@ -121,30 +121,30 @@ const arbitraries: readonly fc.Arbitrary<Buffer>[] = [
 type Kind = readonly [weight: number, make: (dice: Dice) => Value | string];
 
 const kinds: Readonly<Record<string, Kind>> = {
-  "in order": [60, envelope],
-  "bits flipped": [40, (dice) => mangled(dice, (bytes) => flipped(dice, bytes))],
-  "cut off": [20, (dice) => mangled(dice, (bytes) => bytes.subarray(0, dice.below(bytes.length)))],
-  spliced: [30, (dice) => mangled(dice, (bytes) => spliced(dice, bytes))],
+  "in order": [240, envelope],
+  "bits flipped": [160, (dice) => mangled(dice, (bytes) => flipped(dice, bytes))],
+  "cut off": [80, (dice) => mangled(dice, (bytes) => bytes.subarray(0, dice.below(bytes.length)))],
+  spliced: [120, (dice) => mangled(dice, (bytes) => spliced(dice, bytes))],
   "keys twice": [
-    30,
+    120,
     (dice) =>
       withMember(dice, dice.pick(['"payload":1', '"pay\\u006coad":{"x":2}', `"header":${header(dice)}`, '"route":[]'])),
   ],
   "magic keys": [
-    40,
+    160,
     (dice) => withMember(dice, `"${dice.pick(MAGIC_NAMES)}":${dice.pick(['{"polluted":1}', "1", "null"])}`),
   ],
-  numbers: [30, (dice) => withMember(dice, `"${dice.pick(["boarded", "n", "id", "0"])}":${dice.pick(NUMBERS)}`)],
-  texts: [30, (dice) => withMember(dice, `${dice.pick(TEXTS)}:${dice.pick(TEXTS)}`)],
-  "another encoding": [30, otherEncoding],
-  "bad routes": [40, (dice) => wrapped(header(dice, dice.pick(BAD_ROUTES)(dice)), payload(dice))],
-  "bad ids": [20, (dice) => wrapped(header(dice, goodRoute(dice), `,"id":${dice.pick(BAD_IDS)}`), payload(dice))],
+  numbers: [120, (dice) => withMember(dice, `"${dice.pick(["boarded", "n", "id", "0"])}":${dice.pick(NUMBERS)}`)],
+  texts: [120, (dice) => withMember(dice, `${dice.pick(TEXTS)}:${dice.pick(TEXTS)}`)],
+  "another encoding": [120, otherEncoding],
+  "bad routes": [160, (dice) => wrapped(header(dice, dice.pick(BAD_ROUTES)(dice)), payload(dice))],
+  "bad ids": [80, (dice) => wrapped(header(dice, goodRoute(dice), `,"id":${dice.pick(BAD_IDS)}`), payload(dice))],
   "bad history": [
-    10,
+    40,
     (dice) => wrapped(`{"route":${goodRoute(dice)},"historical_route":${dice.pick(BAD_ROUTES)(dice)}}`, "1"),
   ],
-  "no envelope": [20, (dice) => dice.pick(["", "null", "[]", "{}", '{"header":{}}', '{"header":[],"payload":1}', "0"])],
-  "a tombstone": [5, () => null],
+  "no envelope": [80, (dice) => dice.pick(["", "null", "[]", "{}", '{"header":{}}', '{"header":[],"payload":1}', "0"])],
+  "a tombstone": [20, () => null],
   deep: [2, (dice) => dice.pick([wrapped(header(dice), deep(dice)), deep(dice), "[".repeat(300_000)])],
   "a deep header": [1, (dice) => wrapped(header(dice, goodRoute(dice), `,"x":${deep(dice)}`), payload(dice))],
   "a deep neighbour": [1, (dice) => `{"x":${deep(dice)},${envelope(dice).slice(1)}`],
@@ -152,7 +152,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   "a large id": [1, (dice) => wrapped(header(dice, goodRoute(dice), `,"id":"${"i".repeat(MEGABYTE)}"`), "1")],
   spaces: [1, (dice) => envelope(dice).replaceAll(":", `:${" \t\r\n".repeat(10_000)}`)],
   "many keys": [1, (dice) => wrapped(header(dice), manyKeys(dice.pick(MEMBERS)))],
-  arbitrary: [120, (dice) => dice.pick(arbitraries).generate(new fc.Random(dice.generator), 3).value],
+  arbitrary: [480, (dice) => dice.pick(arbitraries).generate(new fc.Random(dice.generator), 3).value],
 };
 
 function manyKeys(count: number): string {
