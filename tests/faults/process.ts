@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { waitFor } from "./patience.ts";
 
@@ -40,6 +42,9 @@ export interface StopProcess {
   describe(): string;
 }
 
+/** A folder where the whole log of each process is kept, for who looks for the cause of something. */
+const LOGS = process.env["FAULT_LOGS"];
+
 /** All that any test has started and that has not ended. */
 const started = new Set<() => unknown>();
 
@@ -60,6 +65,7 @@ export function startProcess(topic: string, name: string, program: Program): Sto
   createInterface({ input: child.stderr! }).on("line", (line) => {
     if (log.push(parse(line)) > 5_000) log.splice(0, 1_000);
   });
+  if (LOGS) child.stderr!.pipe(createWriteStream(join(LOGS, `${topic} ${name.replace(/.*#/, "")}.log`)));
   const ended = ending(child);
   const kill = () => send("SIGKILL");
   started.add(kill);

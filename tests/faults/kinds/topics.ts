@@ -2,15 +2,18 @@ import type { Outgoing } from "metrobus";
 import type { Fault } from "../faults.ts";
 import { numbered, PARTITIONS, type Line } from "../line.ts";
 import { rest, waitFor } from "../patience.ts";
+import type { StopProcess } from "../process.ts";
 
 export const topics: Record<string, Fault> = {
-  "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore) },
+  "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore, notReady) },
   "dead-letter topic not writable": { run: (line) => noLetters(line, forbid, allow) },
   "next topic missing": { run: nextMissing },
   "next topic deleted under way": { run: nextDeleted },
   "a topic gains partitions": { run: morePartitions },
   "records removed by retention": { run: retention },
 };
+
+type Change = (line: Line) => Promise<unknown>;
 
 const deleteTopic = ({ cluster }: Line, topic: string) =>
   cluster.admin((admin) => admin.deleteTopics({ topics: [topic] }));
@@ -31,25 +34,35 @@ async function setMinInsync({ cluster, letters }: Line, value: string): Promise<
   await cluster.tool("kafka-configs.sh", [...change, "--add-config", `min.insync.replicas=${value}`]);
 }
 
-/** The partition of a bad message waits, and says so; it goes on when its letter can be written. */
-async function noLetters(line: Line, away: (line: Line) => Promise<unknown>, back: (line: Line) => Promise<unknown>) {
+/** Its partition waits, and says so; it goes on when the letter can be written. */
+async function noLetters(line: Line, away: Change, back: Change, look?: Change): Promise<void> {
+  const [first] = line.stops as [string];
   await away(line);
-  const before = new Map(line.processes().map((process) => [process, unwritten(process)]));
+  const before = new Map(line.mates(first).map((process) => [process, troubles(process)]));
   line.mischief((n, message) => (n % 100 === 0 ? spoilt(line, n, message) : message));
-  const told = () => line.mates(line.stops[0]!).some((process) => unwritten(process) > (before.get(process) ?? 0));
-  await waitFor(told, 60, () => "a process to tell that a dead letter can't be written");
-  await waitFor(notReady, 60, () => "a process to be not ready for its dead letter");
+  const told = () => line.mates(first).some((process) => troubles(process) > (before.get(process) ?? 0));
+  await waitFor(told, 60, () => `a process to tell that a dead letter can't be written\n${line.watch.describe()}`);
   line.mischief((_, message) => message);
+  await look?.(line);
   await back(line);
-
-  async function notReady(): Promise<boolean> {
-    const answers = await Promise.all(line.mates(line.stops[0]!).map((process) => process.health("/readyz")));
-    return answers.some(({ status, text }) => status === 503 && text.includes("a dead letter can't be written"));
-  }
 }
 
-const unwritten = ({ log }: { log: readonly { msg: string }[] }): number =>
-  log.filter(({ msg }) => msg.startsWith("a dead letter can't be written")).length;
+/** It is alive, and not ready, with the reason. */
+async function notReady({ mates, stops }: Line): Promise<void> {
+  const answers = (path: "/readyz" | "/healthz") =>
+    Promise.all(mates(stops[0]!).map((process) => process.health(path)));
+  const told = async () =>
+    (await answers("/readyz")).some(
+      ({ status, text }) => status === 503 && text.includes("a dead letter can't be written: topic"),
+    );
+  await waitFor(told, 60, () => "a process to be not ready for its dead letter");
+  const unhealthy = (await answers("/healthz")).filter(({ status }) => status !== 200);
+  if (unhealthy.length > 0) throw new Error(`/healthz answers ${unhealthy[0]!.status}: ${unhealthy[0]!.text}`);
+}
+
+/** A topic that is not there makes the letter impossible, one that takes no records makes it wait. */
+const troubles = ({ log }: StopProcess): number =>
+  log.filter(({ msg }) => /^a dead letter can't be written|trying until it works$/.test(msg)).length;
 
 function spoilt(line: Line, n: number, message: Outgoing): Outgoing {
   line.bad.add(n);
