@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { KafkaJSConnectionError } from "kafkajs";
+import kafkajs from "kafkajs";
 
 /**
  * Four repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
@@ -13,6 +13,8 @@ import { KafkaJSConnectionError } from "kafkajs";
  * - It swallows why no broker names a group's coordinator: that the user has no right to the group is told.
  */
 
+// Node finds only some of the names that this CommonJS package exports.
+const { KafkaJSConnectionError } = kafkajs;
 const inside = createRequire(import.meta.url);
 const written = Symbol("metrobus: what a failed request has written");
 const over = Symbol("metrobus: nobody looks at the time-outs of this queue any more");
