@@ -27,7 +27,7 @@ test("an hour that is flat is flat, and what grows is found", () => {
     ),
   ).toEqual([expect.stringMatching(/^heap grows by/)]);
   const sockets = (minute: number) => ({ handles: { TCPSocketWrap: 5 + Math.floor(minute / 10) } });
-  expect(verdict(hour(sockets), 1_000)).toEqual(["of TCPSocketWrap there were 7, and then 10"]);
+  expect(verdict(hour(sockets), 1_000)).toEqual(["of TCPSocketWrap there were 6 at least, and then 9"]);
   expect(
     verdict(
       hour((minute) => ({ lag: minute * 1_000 })),
