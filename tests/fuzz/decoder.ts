@@ -9,7 +9,7 @@ import { MalformedMessage, MetrobusError } from "../../runtime/errors.ts";
 import { letterOf } from "../../runtime/letter.ts";
 import { payloadSpan } from "../../runtime/payload-span.ts";
 import { comesAgain, putOff } from "../../runtime/put-off.ts";
-import { checked, recordBatch, recordBytes } from "../support/record-batch.ts";
+import { checked, fetchResponse, recordBatch, recordBytes } from "../support/record-batch.ts";
 import { dice } from "./dice.ts";
 import type { HostileRecord } from "./hostile.ts";
 
@@ -112,26 +112,16 @@ export async function decodeBatch(records: readonly HostileRecord[], seed: numbe
   const chance = dice(seed, n);
   const body = Buffer.concat(records.map((each, offsetDelta) => recordBytes({ ...each, offsetDelta })));
   const batch = recordBatch({ body, count: records.length });
-  const sound = await decodeFetch(responseOf(batch));
+  const sound = await decodeFetch(fetchResponse(batch));
   claim(sound!.responses[0]!.partitions[0]!.messages.length === records.length, "a sound batch is read whole");
   // Behind its length and format, of which a broker knows itself.
   for (let left = chance.below(4); left >= 0; left--) batch[17 + chance.below(batch.length - 17)] = chance.below(256);
   const isValid = chance.once(2);
-  const decoded = await decodeFetch(responseOf(isValid ? checked(batch) : batch));
+  const decoded = await decodeFetch(fetchResponse(isValid ? checked(batch) : batch));
   const { messages } = decoded!.responses[0]!.partitions[0]!;
   const offsets = messages.map(({ offset }) => Number(offset));
   claim(
     offsets.every((offset, at) => offset > (offsets[at - 1] ?? -1)),
     "offsets go up",
   );
-}
-
-function responseOf(records: Buffer): Buffer {
-  const head = Buffer.alloc(4 + 2 + 4 + 4 + 3 + 4 + 4 + 2 + 24 + 4 + 4 + 4);
-  head.writeInt32BE(1, 10);
-  head.writeInt16BE(1, 14);
-  head.write("T", 16);
-  head.writeInt32BE(1, 17);
-  head.writeInt32BE(records.length, head.length - 4);
-  return Buffer.concat([head, records]);
 }

@@ -38,8 +38,11 @@ function told({ minutes: at, rssMB, heapMB, externalMB, handles, lag }: Sample):
   return `  ${at.toFixed(1)} min: rss ${MEGABYTES(rssMB)}, heap ${heapMB.toFixed(1)} MB, buffers ${externalMB.toFixed(1)} MB, lag ${lag}, ${open.join(", ")}`;
 }
 
+let stopServers = () => Promise.resolve();
+
 async function run(variant: Variant): Promise<number> {
   const [kafka, redis] = await Promise.all([startKafka({ env: SMALL_LOGS }), startRedis()]);
+  stopServers = async () => void (await Promise.all([kafka.stop(), redis.remove()]));
   try {
     console.log(`${variant.name}:`);
     const onSample = (sample: Sample) => console.log(told(sample));
@@ -54,10 +57,13 @@ async function run(variant: Variant): Promise<number> {
     if (faults.length === 0) console.log("  ✓ flat, and all counted");
     return faults.length;
   } finally {
-    await Promise.all([kafka.stop(), redis.remove()]);
+    await stopServers();
   }
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void stopServers().finally(() => process.exit(130)));
+}
 let faults = 0;
 for (const variant of chosen) faults += await run(variant);
 process.exitCode = faults > 0 ? 1 : 0;

@@ -24,8 +24,10 @@ export interface Soaked {
 }
 
 const TICK_MS = 100;
-const CALIBRATION = 60_000;
 const AT_ONCE = 2_000;
+const WARM_UP_MS = 5_000;
+const CALIBRATION_MS = 10_000;
+const MOST_WAITING = 20_000;
 /** A minute, or less when the whole is short. */
 const SAMPLES = 30;
 const DRAIN_MS = 120_000;
@@ -45,7 +47,6 @@ export async function soak({ brokers, redis, variant, minutes, rate: wanted, onS
   const { source, work, done } = topicsOf(variant);
   await metro.create([source, work, done]);
   const line = { metro, source, work };
-  await send(line, 0, CALIBRATION);
   const program = [process.execPath, "--expose-gc", "tests/soak/fixtures/pipeline.ts", JSON.stringify(variant)];
   const running = start(program, settings);
   const ended = running.ended.then(({ stderr }) => {
@@ -54,9 +55,10 @@ export async function soak({ brokers, redis, variant, minutes, rate: wanted, onS
   ended.catch(() => undefined);
   try {
     await running.printed(/ready/);
-    const most = await Promise.race([calibrated(line), ended]);
+    const { most, sent } = await Promise.race([calibrated(line), ended]);
     const rate = wanted || Math.max(1, Math.round(most / 2));
-    const loaded = await Promise.race([load(line, running, { rate, minutes, onSample }), ended]);
+    await Promise.race([drained(line), ended]);
+    const loaded = await Promise.race([load(line, running, { sent, rate, minutes, onSample }), ended]);
     await Promise.race([drained(line), ended]);
     const told = await ask(running, loaded.samples.length + 1);
     return { rate, ...loaded, miscounted: miscounted(told, loaded.sent, variant) };
@@ -71,7 +73,8 @@ interface Line {
   readonly work: string;
 }
 
-async function send({ metro, source }: Line, from: number, count: number): Promise<void> {
+/** Returns the number of the next message. */
+async function send({ metro, source }: Line, from: number, count: number): Promise<number> {
   for (let first = from; first < from + count; first += AT_ONCE) {
     const many = Math.min(AT_ONCE, from + count - first);
     await metro.bus.send(
@@ -83,6 +86,7 @@ async function send({ metro, source }: Line, from: number, count: number): Promi
       })),
     );
   }
+  return from + count;
 }
 
 async function lag({ metro, source, work }: Line): Promise<number> {
@@ -100,32 +104,38 @@ async function drained(line: Line): Promise<void> {
   }
 }
 
-/** Messages a second that it can do: what lies ready, without the first half of it, in which it warms up. */
-async function calibrated({ metro, work }: Line): Promise<number> {
-  const done = async () => (await metro.state(work)).reduce((sum, { position }) => sum + Number(position), 0);
-  let [half, halfAt] = [0, 0];
-  for (;;) {
-    const [now, at] = [await done(), performance.now()];
-    if (halfAt === 0 && now >= CALIBRATION / 2) [half, halfAt] = [now, at];
-    if (now >= CALIBRATION * 0.95) return ((now - half) * 1_000) / (at - halfAt);
-    await sleep(20);
-  }
+/**
+ * Messages a second that it can do beside whoever sends them: as much is sent as it takes, for a while in which it warms
+ * up and another one that counts. Returns how many were sent, too.
+ */
+async function calibrated(line: Line): Promise<{ most: number; sent: number }> {
+  const done = async () => (await line.metro.state(line.work)).reduce((sum, { position }) => sum + Number(position), 0);
+  let sent = 0;
+  const takeFor = async (ms: number) => {
+    const [began, before] = [performance.now(), await done()];
+    while (performance.now() - began < ms) {
+      if ((await lag(line)) > MOST_WAITING) await sleep(20);
+      else sent = await send(line, sent, AT_ONCE);
+    }
+    return (((await done()) - before) * 1_000) / (performance.now() - began);
+  };
+  await takeFor(WARM_UP_MS);
+  return { most: await takeFor(CALIBRATION_MS), sent };
 }
 
-async function load(
-  line: Line,
-  running: Running,
-  { rate, minutes, onSample }: Pick<SoakOptions, "rate" | "minutes" | "onSample">,
-) {
+type Load = Pick<SoakOptions, "rate" | "minutes" | "onSample"> & { readonly sent: number };
+
+async function load(line: Line, running: Running, options: Load) {
+  const { rate, minutes, onSample } = options;
   const began = performance.now();
   const passed = () => performance.now() - began;
   const every = Math.min(60_000, (minutes * 60_000) / SAMPLES);
   const samples: Sample[] = [];
-  let sent = CALIBRATION;
+  let { sent } = options;
+  const first = sent;
   while (passed() < minutes * 60_000) {
-    const due = CALIBRATION + Math.floor((passed() / 1_000) * rate);
-    await send(line, sent, due - sent);
-    sent = Math.max(sent, due);
+    const due = first + Math.floor((passed() / 1_000) * rate);
+    if (due > sent) sent = await send(line, sent, due - sent);
     if (passed() >= every * (samples.length + 1)) {
       const waiting = await lag(line);
       const sample = { minutes: passed() / 60_000, lag: waiting, ...(await ask(running, samples.length + 1)) };

@@ -1,4 +1,4 @@
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { compressFrameSync } from "lz4-napi";
 import { compressSync } from "snappy";
 import { aroundValue, recordBatch, type Codec } from "./record-batch.ts";
@@ -6,13 +6,28 @@ import { aroundValue, recordBatch, type Codec } from "./record-batch.ts";
 /** Batches of at most a megabyte, of one record, that unpack to `megabytes` of zeros: valid ones, which Kafka takes. */
 
 const MEGABYTE = 1_048_576;
+const GZIP_PART = 16 * MEGABYTE;
+/** Magic number, no flags, a window of 128 KB. */
+const ZSTD_HEAD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38]);
+const ZSTD_BLOCK = 131_072;
+const LAST = 1;
+const REPEATED = 2;
 const LZ4_BLOCK = 65_536;
 const LZ4_HEADER = 7;
 
 /** Packs pieces so that what they unpack to follows one another. */
 const packings: Record<Exclude<Codec, "none">, (before: Buffer, zeros: number, behind: Buffer) => Buffer> = {
-  gzip: (before, zeros, behind) => joined(gzipSync, before, zeros, behind),
-  zstd: (before, zeros, behind) => joined(zstdCompressSync, before, zeros, behind),
+  gzip(before, zeros, behind) {
+    const zipped = gzipSync(Buffer.alloc(GZIP_PART));
+    const parts = Array.from({ length: zeros / GZIP_PART }, () => zipped);
+    return Buffer.concat([gzipSync(before), ...parts, gzipSync(behind)]);
+  },
+  zstd(before, zeros, behind) {
+    const repeated = zstdBlock(REPEATED, ZSTD_BLOCK, Buffer.alloc(1));
+    const blocks = Array.from({ length: zeros / ZSTD_BLOCK }, () => repeated);
+    const last = zstdBlock(LAST, behind.length, behind);
+    return Buffer.concat([ZSTD_HEAD, zstdBlock(0, before.length, before), ...blocks, last]);
+  },
   lz4(before, zeros, behind) {
     const frame = compressFrameSync(Buffer.alloc(LZ4_BLOCK));
     const block = frame.subarray(LZ4_HEADER, LZ4_HEADER + 4 + frame.readUInt32LE(LZ4_HEADER));
@@ -33,11 +48,10 @@ export function bomb(codec: keyof typeof packings, megabytes: number): Buffer {
   return recordBatch({ codec, body: packings[codec](before, zeros, behind) });
 }
 
-const AT_ONCE = 16 * MEGABYTE;
-
-function joined(pack: (bytes: Buffer) => Buffer, before: Buffer, zeros: number, behind: Buffer): Buffer {
-  const zipped = pack(Buffer.alloc(AT_ONCE));
-  return Buffer.concat([pack(before), ...Array.from({ length: zeros / AT_ONCE }, () => zipped), pack(behind)]);
+function zstdBlock(kind: number, size: number, content: Buffer): Buffer {
+  const head = Buffer.alloc(3);
+  head.writeUIntLE(kind + size * 8, 0, 3);
+  return Buffer.concat([head, content]);
 }
 
 /** A block of lz4 that is not packed. */

@@ -87,6 +87,22 @@ export function varint(value: number | bigint): Buffer {
   return Buffer.from([...bytes, Number(rest)]);
 }
 
+/** The body of a fetch response, version 11, for the topic "T": the record batches of each partition. */
+export function fetchResponse(...partitions: readonly Buffer[]): Buffer {
+  const head = Buffer.alloc(21);
+  head.writeInt32BE(1, 10);
+  head.writeInt16BE(1, 14);
+  head.write("T", 16);
+  head.writeInt32BE(partitions.length, 17);
+  const parts = partitions.map((records, partition) => {
+    const before = Buffer.alloc(42);
+    before.writeInt32BE(partition);
+    before.writeInt32BE(records.length, 38);
+    return Buffer.concat([before, records]);
+  });
+  return Buffer.concat([head, ...parts]);
+}
+
 /** Sends a batch as it is, past any client. Resolves with Kafka's error code; 0: it has been written. */
 export async function produce(brokers: string, topic: string, batch: Buffer, partition = 0): Promise<number> {
   const [host, port] = brokers.split(":");
