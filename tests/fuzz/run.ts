@@ -48,6 +48,8 @@ console.log(`seed ${seed}: ${told(report)}`);
 const faults = leaks(report);
 if (values.kafka) {
   const kafka = await startKafka({ env: ANY_TIME });
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void kafka.stop().finally(() => process.exit(130)));
   try {
     for (const delivery of ["at-least-once", "exactly-once"] as const) {
       const some = Math.max(100, Math.round(records / 1_000));
