@@ -65,10 +65,10 @@ queue.scheduleRequestTimeoutCheck = function (this: RequestQueue) {
 queue.destroy = function (this: RequestQueue) {
   destroy.call(this);
   this[over] = true;
-  this.rejectAll(new kafkajs.KafkaJSConnectionError("the connection was closed"));
+  this.rejectAll(new KafkaJSConnectionError("the connection was closed"));
 };
 queue.push = function (this: RequestQueue, request) {
-  if (this[over]) request.entry.reject(new kafkajs.KafkaJSConnectionError("the connection is being closed"));
+  if (this[over]) request.entry.reject(new KafkaJSConnectionError("the connection is being closed"));
   else push.call(this, request);
 };
 

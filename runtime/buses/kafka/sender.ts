@@ -35,17 +35,17 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
   function fault(records: readonly Outgoing[], signal: AbortSignal): Maybe<MetrobusError | null> {
     for (const record of records) {
       const topic = topics.known(record.topic);
-      if (!topic) return faultOfUnknown(records, signal);
-      const tooLarge = sizeFault(record, topic);
-      if (tooLarge) return tooLarge;
+      if (!topic || sizeFault(record, topic)) return askedFault(records, signal);
     }
     return null;
   }
 
-  async function faultOfUnknown(records: readonly Outgoing[], signal: AbortSignal): Promise<MetrobusError | null> {
+  /** Nothing is refused for what a topic was minutes ago. */
+  async function askedFault(records: readonly Outgoing[], signal: AbortSignal): Promise<MetrobusError | null> {
     for (const record of records) {
       try {
-        const tooLarge = sizeFault(record, await findTopic(record.topic, signal));
+        if (!sizeFault(record, await ask(record.topic, topics.find, signal))) continue;
+        const tooLarge = sizeFault(record, await ask(record.topic, topics.fresh, signal));
         if (tooLarge) return tooLarge;
       } catch (error) {
         signal.throwIfAborted();
@@ -56,11 +56,11 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
   }
 
   /** Throws only what no further attempt can heal. */
-  function findTopic(topic: string, signal: AbortSignal): Promise<Topic> {
+  function ask(topic: string, how: Topics["find"], signal: AbortSignal): Promise<Topic> {
     const failed = (error: unknown) => {
       if (error instanceof MetrobusError) throw error;
     };
-    return persist(() => topics.find(topic), { what: `asking Kafka for topic "${topic}"`, log, signal, failed });
+    return persist(() => how(topic), { what: `asking Kafka for topic "${topic}"`, log, signal, failed });
   }
 
   async function send(records: readonly Outgoing[], signal: AbortSignal): Promise<Faults> {

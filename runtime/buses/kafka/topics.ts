@@ -16,6 +16,8 @@ export interface Topics {
   known(topic: string): Topic | undefined;
   /** Asks when it is not known. Throws UnknownTopic, MetrobusError (not authorized), or the client's error. */
   find(topic: string): Promise<Topic>;
+  /** As known half a second ago at most: for whoever is about to refuse something because of it. Throws as `find`. */
+  fresh(topic: string): Promise<Topic>;
   /** Asks anew. */
   refresh(topic: string): Promise<Topic>;
   create(specs: readonly TopicSpec[]): Promise<void>;
@@ -26,8 +28,8 @@ const DEFAULT_MAX_BYTES = 1_048_588;
 /** A dead letter is its message and more. */
 const LETTERS_MAX_BYTES = 10 * 1024 * 1024;
 const GOOD_FOR_MS = 5 * 60_000;
-/** Ten thousand messages to a topic that does not exist should not be as many questions. */
-const UNKNOWN_FOR_MS = 500;
+/** Ten thousand messages that a topic does not take, or that is not there, should not be as many questions. */
+const FRESH_FOR_MS = 500;
 
 interface Entry {
   readonly topic: Topic | UnknownTopic;
@@ -50,9 +52,14 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
   }
 
   async function find(name: string): Promise<Topic> {
+    return known(name) ?? (await fresh(name));
+  }
+
+  async function fresh(name: string): Promise<Topic> {
     const entry = entries.get(name);
-    if (entry?.topic instanceof UnknownTopic && Date.now() - entry.askedAt < UNKNOWN_FOR_MS) throw entry.topic;
-    return known(name) ?? (await refresh(name));
+    if (!entry || Date.now() - entry.askedAt > FRESH_FOR_MS) return await refresh(name);
+    if (entry.topic instanceof UnknownTopic) throw entry.topic;
+    return entry.topic;
   }
 
   function refresh(name: string): Promise<Topic> {
@@ -88,7 +95,7 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-  return { known, find, refresh, create };
+  return { known, find, fresh, refresh, create };
 }
 
 async function describe(admin: AdminConnection, topic: string): Promise<Topic | UnknownTopic> {
