@@ -131,14 +131,15 @@ export async function startLine({ cluster, subject, random, seconds, instances =
     return { end };
   }
 
-  /** Waits until all is done; returns what is stuck. */
+  /** Waits until all is sent and done; returns what is stuck. */
   async function arrived(): Promise<readonly string[]> {
-    await load.end({ atOnce: false });
+    let allSent = false;
+    void load.end({ atOnce: false }).then(() => (allSent = true));
     let [before, since] = ["", Date.now()];
     for (;;) {
       const now = await watch.look();
       const waiting = now.filter(({ position, end }) => position < end);
-      if (now.length > 0 && waiting.length === 0) return [];
+      if (allSent && now.length > 0 && waiting.length === 0) return [];
       const positions = now.map(({ position }) => position).join();
       if (positions !== before) [before, since] = [positions, Date.now()];
       if (Date.now() - since > patience * 1_000)

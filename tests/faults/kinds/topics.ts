@@ -5,7 +5,7 @@ import { rest, waitFor } from "../patience.ts";
 import type { StopProcess } from "../process.ts";
 
 export const topics: Record<string, Fault> = {
-  "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore, notReady) },
+  "dead-letter topic missing": { run: (line) => noLetters(line, remove, restore) },
   "dead-letter topic not writable": { run: (line) => noLetters(line, forbid, allow) },
   "next topic missing": { run: nextMissing },
   "next topic deleted under way": { run: nextDeleted },
@@ -25,17 +25,17 @@ async function remove(line: Line): Promise<void> {
 }
 const restore = (line: Line) => line.metro.create([line.letters]);
 
-/** More replicas would have to be in sync than there are. */
-const forbid = (line: Line) => setMinInsync(line, "5");
-const allow = (line: Line) => setMinInsync(line, "1");
+/** It takes no record that is larger than a byte. */
+const forbid = (line: Line) => setMaxBytes(line, "1");
+const allow = (line: Line) => setMaxBytes(line, "10000000");
 
-async function setMinInsync({ cluster, letters }: Line, value: string): Promise<void> {
+async function setMaxBytes({ cluster, letters }: Line, value: string): Promise<void> {
   const change = ["--alter", "--entity-type", "topics", "--entity-name", letters];
-  await cluster.tool("kafka-configs.sh", [...change, "--add-config", `min.insync.replicas=${value}`]);
+  await cluster.tool("kafka-configs.sh", [...change, "--add-config", `max.message.bytes=${value}`]);
 }
 
 /** Its partition waits, and says so; it goes on when the letter can be written. */
-async function noLetters(line: Line, away: Change, back: Change, look?: Change): Promise<void> {
+async function noLetters(line: Line, away: Change, back: Change): Promise<void> {
   const [first] = line.stops as [string];
   await away(line);
   const before = new Map(line.mates(first).map((process) => [process, troubles(process)]));
@@ -43,7 +43,7 @@ async function noLetters(line: Line, away: Change, back: Change, look?: Change):
   const told = () => line.mates(first).some((process) => troubles(process) > (before.get(process) ?? 0));
   await waitFor(told, 60, () => `a process to tell that a dead letter can't be written\n${line.watch.describe()}`);
   line.mischief((_, message) => message);
-  await look?.(line);
+  await notReady(line);
   await back(line);
 }
 
@@ -53,16 +53,15 @@ async function notReady({ mates, stops }: Line): Promise<void> {
     Promise.all(mates(stops[0]!).map((process) => process.health(path)));
   const told = async () =>
     (await answers("/readyz")).some(
-      ({ status, text }) => status === 503 && text.includes("a dead letter can't be written: topic"),
+      ({ status, text }) => status === 503 && text.includes("a dead letter can't be written"),
     );
   await waitFor(told, 60, () => "a process to be not ready for its dead letter");
   const unhealthy = (await answers("/healthz")).filter(({ status }) => status !== 200);
   if (unhealthy.length > 0) throw new Error(`/healthz answers ${unhealthy[0]!.status}: ${unhealthy[0]!.text}`);
 }
 
-/** A topic that is not there makes the letter impossible, one that takes no records makes it wait. */
 const troubles = ({ log }: StopProcess): number =>
-  log.filter(({ msg }) => /^a dead letter can't be written|trying until it works$/.test(msg)).length;
+  log.filter(({ msg }) => msg.startsWith("a dead letter can't be written")).length;
 
 function spoilt(line: Line, n: number, message: Outgoing): Outgoing {
   line.bad.add(n);
@@ -93,15 +92,14 @@ async function nextDeleted(line: Line): Promise<void> {
   });
   const more = () => line.mates(second)[0]!.progress(Math.max(200, line.perSecond));
   await more();
-  const writers = [...line.mates(second)];
   line.hit();
-  await Promise.all(writers.map((process) => process.signal("SIGSTOP")));
-  // What is on its way to the broker arrives.
-  await rest(500);
-  await line.ledger.read([side]);
-  await deleteTopic(line, side);
-  await Promise.all(writers.map((process) => process.signal("SIGCONT")));
-  line.ledger.renewed(side);
+  await frozen([...line.mates(second)], async () => {
+    // What is on its way to the broker arrives.
+    await rest(500);
+    await line.ledger.read([side]);
+    await deleteTopic(line, side);
+    line.ledger.renewed(side);
+  });
   await more();
   await line.metro.create([side]);
   await more();
@@ -112,6 +110,7 @@ async function nextDeleted(line: Line): Promise<void> {
 async function morePartitions(line: Line): Promise<void> {
   const [first, second] = line.stops as [string, string, string];
   line.facts.ordered = false;
+  line.hit(3);
   const count = line.watch.lanes(second).length + 2;
   await line.cluster.admin((admin) => admin.createPartitions({ topicPartitions: [{ topic: second, count }] }));
   // Processes that begin now see the new partitions; the others do so in a few minutes.
@@ -133,22 +132,33 @@ async function retention(line: Line): Promise<void> {
   const readers = [...line.mates(topic)];
   line.hit();
   line.facts.counted = false;
-  await Promise.all(readers.map((process) => process.signal("SIGSTOP")));
-  await rest(1_000);
-  await line.ledger.read([topic]);
-  const read = line.ledger.entries(topic);
-  const positions = new Map((await line.metro.state(topic)).map(({ lane, position }) => [lane, Number(position)]));
-  const cut = new Map<number, number>();
-  for (const { partition, offset } of read) cut.set(partition, offset + 1);
-  const partitions = [...cut].map(([partition, offset]) => ({ partition, offset: String(offset) }));
-  await line.cluster.admin((admin) => admin.deleteTopicRecords({ topic, partitions }));
-  for (const { n, partition, offset } of read) if (offset >= positions.get(String(partition))!) line.removed.add(n);
-  await Promise.all(readers.map((process) => process.signal("SIGCONT")));
+  await frozen(readers, async () => {
+    await rest(1_000);
+    await line.ledger.read([topic]);
+    await removeRecords(line, topic);
+  });
   const told = () =>
     readers.some(({ log }) => log.some(({ msg }) => msg.startsWith("records were removed by retention")));
-  await waitFor(
-    told,
-    60,
-    () => `a process to tell of the gap: ${readers.map((process) => process.describe()).join("\n")}`,
-  );
+  await waitFor(told, 60, () => `a process to tell of the gap:\n${readers.map((each) => each.describe()).join("\n")}`);
+}
+
+/** All that the ledger knows; what was not done of it is no loss of metrobus's. */
+async function removeRecords({ metro, ledger, cluster, removed }: Line, topic: string): Promise<void> {
+  const positions = new Map((await metro.state(topic)).map(({ lane, position }) => [lane, Number(position)]));
+  const cut = new Map<number, number>();
+  for (const { n, partition, offset } of ledger.entries(topic)) {
+    cut.set(partition, offset + 1);
+    if (offset >= positions.get(String(partition))!) removed.add(n);
+  }
+  const partitions = Array.from(cut, ([partition, offset]) => ({ partition, offset: String(offset) }));
+  await cluster.admin((admin) => admin.deleteTopicRecords({ topic, partitions }));
+}
+
+async function frozen(processes: readonly StopProcess[], meanwhile: () => Promise<void>): Promise<void> {
+  await Promise.all(processes.map((process) => process.signal("SIGSTOP")));
+  try {
+    await meanwhile();
+  } finally {
+    await Promise.all(processes.map((process) => process.signal("SIGCONT")));
+  }
 }
