@@ -25,8 +25,8 @@ async function remove(line: Line): Promise<void> {
 }
 const restore = (line: Line) => line.metro.create([line.letters]);
 
-/** It takes no record that is larger than a byte. */
-const forbid = (line: Line) => setMaxBytes(line, "1");
+/** It takes no letter; the marker that ends a transaction, 78 bytes, has to fit, or Kafka itself can end none. */
+const forbid = (line: Line) => setMaxBytes(line, "100");
 const allow = (line: Line) => setMaxBytes(line, "10000000");
 
 async function setMaxBytes({ cluster, letters }: Line, value: string): Promise<void> {
