@@ -151,7 +151,11 @@ async function removeRecords({ metro, ledger, cluster, removed }: Line, topic: s
     if (offset >= positions.get(String(partition))!) removed.add(n);
   }
   const partitions = Array.from(cut, ([partition, offset]) => ({ partition, offset: String(offset) }));
-  await cluster.admin((admin) => admin.deleteTopicRecords({ topic, partitions }));
+  await cluster.admin(async (admin) => {
+    // kafkajs deletes from topics only that it has looked at.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions });
+  });
 }
 
 async function frozen(processes: readonly StopProcess[], meanwhile: () => Promise<void>): Promise<void> {
