@@ -18,9 +18,11 @@ export interface Told {
 
 const MEGABYTE = 1_048_576;
 
-/** For a process under test: prints what there is to tell as one line of JSON, for each line that comes on stdin. */
+/** For a process under test: prints what there is to tell as one line of JSON, for each line that comes on stdin. It ends with whoever has started it. */
 export function tellOnDemand(metro: MetroBus): void {
-  createInterface({ input: process.stdin }).on("line", () => void tell(metro));
+  createInterface({ input: process.stdin })
+    .on("line", () => void tell(metro))
+    .on("close", () => process.exit());
 }
 
 async function tell(metro: MetroBus): Promise<void> {
