@@ -75,6 +75,7 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
   await docker("network", "connect", "--alias", "redis", network.getName(), redis.container);
   const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
   const admin = adminOf(direct);
+  let gone: Promise<void> | undefined;
   const nodes = places.map(({ id }, at) => ({ id, container: containers[at]!.getId() }));
   return {
     brokers: places.map((place) => `127.0.0.1:${place.proxied}`).join(","),
@@ -92,13 +93,16 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
         120,
         () => "not every partition has all its replicas in sync",
       ),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...containers, toxics, ...(holder ? [holder] : [])].map((each) => each.stop({ timeout: 0 })));
-      if (holder) await docker("volume", "rm", volume);
-      await redis.remove();
-      await network.stop();
-    },
+    [Symbol.asyncDispose]: () => (gone ??= end()),
   };
+
+  /** Once, though an interrupted run asks twice. */
+  async function end(): Promise<void> {
+    await Promise.all([...containers, toxics, ...(holder ? [holder] : [])].map((each) => each.stop({ timeout: 0 })));
+    if (holder) await docker("volume", "rm", volume);
+    await redis.remove();
+    await network.stop();
+  }
 }
 
 /** A disk in memory is gone when nobody holds it: a container that does nothing else. */
