@@ -14,8 +14,16 @@ export interface Trend {
   readonly give: number;
 }
 
-/** Memory may grow by so many percent an hour. */
+/** Memory may grow by so many percent an hour; of fewer minutes only what is plain is told. */
 const MOST_GROWTH = 5;
+const LEAST_MINUTES = 20;
+const MOST_GROWN_MB = 30;
+const POINTS = 6;
+const MEMORY = {
+  /** After a collection of garbage. */
+  heap: ({ heapMB, externalMB }: Sample) => heapMB + externalMB,
+  rss: ({ rssMB }: Sample) => rssMB,
+};
 /** So many handles of a kind come and go. */
 const COME_AND_GO = 2;
 /** What waits is less than the load of so many seconds. */
@@ -32,20 +40,26 @@ export function trend(points: readonly (readonly [minutes: number, value: number
   return { mean: y, growth: percent(slope), give: percent(2 * error) };
 }
 
-/** Of the second half: the first is for caches to fill. */
-export function trends(samples: readonly Sample[]): Record<"heap" | "rss", Trend> {
+/** Of the second half: the first is for caches to fill. What is at work comes and goes, so the least of some samples in a row counts. */
+export function trends(samples: readonly Sample[]): Record<keyof typeof MEMORY, Trend> {
   const half = samples.slice(Math.floor(samples.length / 2));
-  return {
-    heap: trend(half.map(({ minutes, heapMB, externalMB }) => [minutes, heapMB + externalMB])),
-    rss: trend(half.map(({ minutes, rssMB }) => [minutes, rssMB])),
-  };
+  const together = Math.ceil(half.length / POINTS);
+  const floors = (of: (sample: Sample) => number) =>
+    Array.from({ length: Math.ceil(half.length / together) }, (_, at): [number, number] => {
+      const some = half.slice(at * together, (at + 1) * together);
+      return [some[0]!.minutes, Math.min(...some.map(of))];
+    });
+  return { heap: trend(floors(MEMORY.heap)), rss: trend(floors(MEMORY.rss)) };
 }
 
 /** What is wrong; empty: nothing. */
 export function verdict(samples: readonly Sample[], rate: number): string[] {
   const faults: string[] = [];
-  for (const [what, { growth, give }] of Object.entries(trends(samples))) {
-    if (growth - give > MOST_GROWTH)
+  const minutes = samples.at(-1)!.minutes;
+  for (const [what, { mean, growth, give }] of Object.entries(trends(samples))) {
+    const grownMB = (mean * growth * minutes) / 2 / 60 / 100;
+    const isSure = minutes >= LEAST_MINUTES && growth - give > MOST_GROWTH;
+    if (isSure || grownMB > MOST_GROWN_MB)
       faults.push(`${what} grows by ${growth.toFixed(1)} ± ${give.toFixed(1)} % an hour`);
   }
   const quarter = Math.floor(samples.length / 4);

@@ -26,6 +26,12 @@ test("an hour that is flat is flat, and what grows is found", () => {
       1_000,
     ),
   ).toEqual([expect.stringMatching(/^heap grows by/)]);
+  const bursts = (minute: number) => ({ heapMB: 30 + (minute % 5) * 20, lag: (minute % 5) * 1_000 });
+  expect(verdict(hour(bursts), 1_000)).toEqual([]);
+  expect(verdict(hour((minute) => ({ rssMB: 150 + minute })).slice(0, 10), 1_000)).toEqual([]);
+  expect(verdict(hour((minute) => ({ rssMB: 150 + minute * 20 })).slice(0, 10), 1_000)).toEqual([
+    expect.stringMatching(/^rss grows by/),
+  ]);
   const sockets = (minute: number) => ({ handles: { TCPSocketWrap: 5 + Math.floor(minute / 10) } });
   expect(verdict(hour(sockets), 1_000)).toEqual(["of TCPSocketWrap there were 6 at least, and then 9"]);
   expect(
