@@ -24,6 +24,8 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
   const lanes = new Map<number, Lane>();
   /** Lanes that began anew in a generation. */
   const restarts = new WeakMap<Lane, { readonly from: number | undefined }>();
+  /** Lanes that were lost and have something open at the brokers. */
+  const closing = new Set<Promise<void>>();
   let generation = new AbortController();
 
   /** A lane that is assigned again keeps its records and its work; the others are new or lost. */
@@ -37,7 +39,7 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
       else if (lane.next >= 0) member().seek(partition, lane.next);
     }
     for (const partition of partitions) if (!lanes.has(partition)) add(partition);
-    void confirm(generation.signal).catch(() => undefined);
+    confirm(generation.signal);
   }
 
   function add(partition: number): Lane {
@@ -50,7 +52,8 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
 
   function lose(lane: Lane, why: string): void {
     lanes.delete(lane.partition);
-    lane.lose(why);
+    const closed = lane.lose(why).then(() => void closing.delete(closed));
+    closing.add(closed);
   }
 
   function loseAll(why: string): void {
@@ -58,19 +61,36 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
   }
 
   /** Lanes begin, or go on, when the group's positions are known, and nobody else can change them. */
-  async function confirm(signal: AbortSignal): Promise<void> {
-    const ours = [...lanes.values()];
-    await orAborted(Promise.all(ours.map(({ settler }) => settler.prepare())), signal);
-    const known = await offsetsNow(signal);
-    for (const lane of ours) {
-      const offsets = known.get(lane.partition);
-      if (!offsets || lane.lost || signal.aborted || (lane.done >= 0 && lane.confirmed)) continue;
-      if (lane.done < 0) begin(lane, offsets);
-      else if (offsets.committed > Math.max(lane.done, lane.attempted)) startOver(lane, WORKED_ON);
-      else lane.confirmed = true;
-      Object.assign(lane, { low: offsets.low, end: offsets.end });
-      lane.settler.look();
-    }
+  function confirm(signal: AbortSignal): void {
+    // None waits for another whose coordinator is away; those that are ready together ask together.
+    const ready = new Set<Lane>();
+    let asking = false;
+    const ask = async () => {
+      if (asking) return;
+      asking = true;
+      while (ready.size > 0) {
+        const these = [...ready];
+        ready.clear();
+        const known = await offsetsNow(signal);
+        for (const lane of these) confirmLane(lane, known.get(lane.partition), signal);
+      }
+      asking = false;
+    };
+    const prepared = async (lane: Lane) => {
+      await orAborted(lane.settler.prepare(), signal);
+      ready.add(lane);
+      await ask();
+    };
+    for (const lane of lanes.values()) void prepared(lane).catch(() => undefined);
+  }
+
+  function confirmLane(lane: Lane, offsets: LaneOffsets | undefined, signal: AbortSignal): void {
+    if (!offsets || lane.lost || signal.aborted || (lane.done >= 0 && lane.confirmed)) return;
+    if (lane.done < 0) begin(lane, offsets);
+    else if (offsets.committed > Math.max(lane.done, lane.attempted)) return startOver(lane, WORKED_ON);
+    else lane.confirmed = true;
+    Object.assign(lane, { low: offsets.low, end: offsets.end });
+    lane.settler.look();
   }
 
   async function offsetsNow(signal: AbortSignal): Promise<Map<number, LaneOffsets>> {
@@ -91,9 +111,10 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
 
   /** The lane begins anew at an offset, or else where the group stands. */
   function startOver(lane: Lane, why: string, from?: number): void {
+    if (lane.lost) return;
     lose(lane, why);
     restarts.set(add(lane.partition), { from });
-    void confirm(generation.signal).catch(() => undefined);
+    confirm(generation.signal);
   }
 
   function fetched({ batch }: EachBatchPayload): void {
@@ -152,6 +173,8 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
       loseAll(why);
     },
     refresh,
+    /** Resolves when nothing of lanes that were lost is open at the brokers. */
+    closed: async () => void (await Promise.all(closing)),
   };
 }
 

@@ -1,3 +1,4 @@
+import { backoffMs, pause } from "../../backoff.ts";
 import type { Instead, Settled } from "../../bus.ts";
 import { sendable } from "../sendable.ts";
 import type { Commits } from "./commits.ts";
@@ -20,7 +21,10 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
 
   /** What Kafka refuses when it sees it, such as for want of a right, is replaced too. */
   async function send(done: readonly Settled[], instead: Instead): Promise<void> {
-    for (let rest = done; rest.length > 0;) {
+    let rest = done;
+    for (let refusals = 0; rest.length > 0; refusals++) {
+      // What is refused once more was to be kept in the place of another.
+      if (refusals > 1) await pause(backoffMs(refusals, 100, 10_000), signal);
       const ready = await sendable(rest, (out) => sender.fault(out, signal), instead, signal);
       const records = ready.flatMap(({ out }) => out);
       const faults = records.length > 0 ? await sender.send(records, signal) : new Map<never, never>();
@@ -79,6 +83,8 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
     get ready() {
       return open < OPEN_SETTLEMENTS;
     },
-    close: () => commits.soon(),
+    async close() {
+      commits.soon();
+    },
   };
 }

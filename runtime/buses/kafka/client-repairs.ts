@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import kafkajs from "kafkajs";
 
 /**
- * Four repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
+ * Repairs of kafkajs 2.2.4 in memory, since it has no releases any more; it is pinned to that version.
  *
  * - Its request queue sets a timer of 1 ms over and over on every connection, for ever, with a negative time-out that
  *   Node 24 warns of (upstream #1751, #1768): the timer is set only while requests wait.
@@ -10,6 +10,10 @@ import kafkajs from "kafkajs";
  *   time-out any more, and the connection that waits for it counts as connected. It fails at once.
  * - When one partition of a request fails, it throws away which others were written: they are kept with the error, so that
  *   only what failed is sent again.
+ * - Of the partitions that can't be added to a transaction it tells of the first, which may be one that was only not tried
+ *   since another is refused: those are left out.
+ * - When what it wants to read is gone it commits a position that is none, for a group that may have moved on: it only
+ *   reads on from the oldest record.
  * - It swallows why no broker names a group's coordinator: that the user has no right to the group is told.
  */
 
@@ -93,4 +97,40 @@ pool.withBroker = async function (ask) {
   );
   if (answer === null && refusal) throw refusal;
   return answer as never;
+};
+
+interface Added {
+  readonly errors: readonly { readonly partitionErrors: { errorCode: number }[] }[];
+}
+
+const NOT_TRIED = 55;
+
+for (const version of [0, 1]) {
+  const added = inside(`kafkajs/src/protocol/requests/addPartitionsToTxn/v${version}/response.js`) as {
+    parse(data: Added): Promise<Added>;
+  };
+  const { parse: parseAdded } = added;
+  added.parse = (data) => {
+    const all = data.errors.flatMap(({ partitionErrors }) => partitionErrors);
+    const isRefused = all.some(({ errorCode }) => errorCode !== 0 && errorCode !== NOT_TRIED);
+    for (const each of all) if (isRefused && each.errorCode === NOT_TRIED) each.errorCode = 0;
+    return parseAdded(data);
+  };
+}
+
+interface OffsetManager {
+  readonly cluster: {
+    fetchTopicsOffset(topics: readonly object[]): Promise<{ partitions: { offset: string }[] }[]>;
+  };
+  readonly resolvedOffsets: Record<string, Record<number, string>>;
+  committedOffsets(): Record<string, Record<number, string>>;
+  setDefaultOffset(of: { topic: string; partition: number }): Promise<void>;
+}
+
+const { prototype: offsets } = inside("kafkajs/src/consumer/offsetManager/index.js") as { prototype: OffsetManager };
+offsets.setDefaultOffset = async function ({ topic, partition }) {
+  const asked = { topic, partitions: [{ partition }], fromBeginning: true };
+  const [oldest] = await this.cluster.fetchTopicsOffset([asked]);
+  this.committedOffsets()[topic]![partition] = oldest!.partitions[0]!.offset;
+  delete this.resolvedOffsets[topic]![partition];
 };

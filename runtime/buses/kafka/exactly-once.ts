@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { backoffMs, pause } from "../../backoff.ts";
 import type { Instead, Outgoing } from "../../bus.ts";
 import { type MetrobusError, UnknownTopic } from "../../errors.ts";
 import { sendable } from "../sendable.ts";
@@ -63,6 +64,10 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
   let underWay: { readonly upTo: number; readonly carriedOut: Promise<boolean> } | null = null;
   let running = false;
   let mostRecords = MOST_RECORDS;
+  /** The last failure was that Kafka refused a record. */
+  let wasRefused = false;
+  let lastRefused: number | undefined;
+  let refusals = 0;
 
   const due = () => lane.settledUpTo > lane.done || lane.committed !== lane.done;
 
@@ -136,9 +141,10 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
 
   /** Returns null when the attempt before had succeeded. */
   async function takeOverAnew({ upTo }: Part): Promise<TransactionalProducer | null> {
-    await orAborted(holder.member(), signal);
+    // Whoever was only refused a record wrote until now, and is the owner.
+    if (!wasRefused) await orAborted(holder.member(), signal);
     const taken = await takeOver();
-    const position = await holder.positionOf(lane.partition);
+    const position = await orAborted(holder.positionOf(lane.partition), signal);
     if (position === lane.attempted && position === upTo) return null;
     if (position === lane.committed) return taken;
     holder.startOver(lane);
@@ -155,16 +161,26 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
   function failed(error: unknown): void {
     void producer?.close();
     producer = null;
+    wasRefused = isTooLarge(error) || refusal(error, "") !== null;
     const fault = permanent(error);
     if (fault && !(fault instanceof UnknownTopic)) holder.fail(fault);
-    if (fault ?? (isUnknownTopic(error) || isTooLarge(error) || refusal(error, ""))) throw error;
+    if (fault ?? (isUnknownTopic(error) || wasRefused)) throw error;
   }
 
   /** Kafka refuses a record, and with it the whole transaction: it is looked for by halving. A topic that is gone is found before the next one. */
   async function refused(part: Part, error: unknown): Promise<void> {
     if (error instanceof UnknownTopic || isUnknownTopic(error)) await askForTopics(part);
     else if (part.offsets.length > 1) mostRecords = part.offsets.length >> 1;
-    else for (const offset of part.offsets) replace(offset, await sender.whyRefused(error, recordsOf(part)[0]!));
+    else await refusedAlone(part, error);
+  }
+
+  async function refusedAlone(part: Part, error: unknown): Promise<void> {
+    const [record] = recordsOf(part);
+    if (!record) throw error;
+    // What is refused once more was to be kept in the place of another.
+    if (part.offsets[0] === lastRefused) await pause(backoffMs(++refusals, 100, 10_000), signal);
+    else [lastRefused, refusals] = [part.offsets[0], 0];
+    for (const offset of part.offsets) replace(offset, await sender.whyRefused(error, record));
   }
 
   async function askForTopics(part: Part): Promise<void> {
@@ -210,6 +226,6 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
       return !running;
     },
     ready: true,
-    close: () => void producer?.close(),
+    close: () => producer?.close() ?? Promise.resolve(),
   };
 }

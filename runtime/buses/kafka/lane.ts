@@ -26,8 +26,8 @@ export interface Settler {
   readonly idle: boolean;
   /** Whether more may be given out while what is under way is. */
   readonly ready: boolean;
-  /** The lane is lost. */
-  close(): void;
+  /** The lane is lost. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** What a lane asks of the subscription it belongs to. */
@@ -122,7 +122,8 @@ export class Lane {
   /** Takes what was fetched from an offset on, in order; `next` is the next offset to be fetched: what is between, such as markers, nobody has to settle. */
   push(records: readonly Received[], from: number, next: number): void {
     if (this.next < 0) this.#fetchedFrom = from;
-    this.next = next;
+    // What was on its way while it was sought elsewhere may end before that.
+    this.next = Math.max(this.next, next);
     this.#queue.push(records);
     if (this.#queue.bytes > this.#share) this.#holder.fetching(this, false);
     if (records.length === 0) this.settler.look();
@@ -136,13 +137,13 @@ export class Lane {
     this.wake();
   }
 
-  lose(why: string): void {
-    if (this.lost) return;
+  /** Resolves when nothing of it is open at the brokers. */
+  lose(why: string): Promise<void> {
     this.#queue.clear();
     this.confirmed = false;
     this.#controller.abort(new LaneLost(String(this.partition), why));
-    this.settler.close();
     this.#holder.changed(this);
+    return this.settler.close();
   }
 
   /** Gives the next batch when there is one and its time has come. */

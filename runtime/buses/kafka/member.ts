@@ -68,15 +68,19 @@ export function createMember(
     const isCurrent = () => current === mine && !left;
     consumer.on(consumer.events.FETCH, () => void (silentTicks = 0));
     consumer.on(consumer.events.HEARTBEAT, () => isCurrent() && beat());
-    consumer.on(consumer.events.GROUP_JOIN, (event) => isCurrent() && joined(event));
+    const end = () => client.end(() => consumer.disconnect());
+    // One that was replaced while it joined would hold partitions, for nobody.
+    consumer.on(consumer.events.GROUP_JOIN, (event) => (isCurrent() ? joined(event) : void end()));
     consumer.on(consumer.events.CRASH, (event: ConsumerCrashEvent) => isCurrent() && void replace(event.payload.error));
     try {
       await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({ autoCommit: false, eachBatch: async (payload) => void (isCurrent() && fetched(payload)) });
+      if (isCurrent()) await consumer.subscribe({ topic, fromBeginning: true });
+      const eachBatch = async (payload: EachBatchPayload) => void (isCurrent() && fetched(payload));
+      if (isCurrent()) await consumer.run({ autoCommit: false, eachBatch });
     } catch (error) {
       if (isCurrent()) void replace(error);
     }
+    if (!isCurrent()) await end();
   }
 
   function beat(): void {

@@ -145,7 +145,7 @@ export async function subscribe({
   function end(why: string): Promise<void> {
     clearInterval(ticking);
     assignment.loseAll(why);
-    return (ended ??= member.leave());
+    return (ended ??= Promise.all([assignment.closed(), member.leave()]).then(() => undefined));
   }
 
   const waiting = setTimeout(() => {
