@@ -1,13 +1,13 @@
 import { beforeEach, expect, test } from "vitest";
 import { stallWatch } from "../../runtime/buses/kafka/stalls.ts";
 
-let lane = { partition: 0, next: 7, starving: true };
+let lane: { partition: number; owed: string | null } = { partition: 0, owed: "the record at 7" };
 let there = true;
 let replaced: number[] = [];
 let failed: Error[] = [];
 let looks = 0;
 beforeEach(() => {
-  [lane, there, replaced, failed, looks] = [{ partition: 0, next: 7, starving: true }, true, [], [], 0];
+  [lane, there, replaced, failed, looks] = [{ partition: 0, owed: "the record at 7" }, true, [], [], 0];
 });
 
 const watch = () =>
@@ -28,11 +28,11 @@ test("a client that brings nothing is replaced once, after 25 s, and given up af
   const stalls = watch();
   expect(stalls.problem()).toBeNull();
   look(stalls, 10);
-  expect(stalls.problem()).toMatch(/nothing has come of partition 0 for 50 s/);
+  expect(stalls.problem()).toMatch(/partition 0 has stood still for 50 s/);
   expect([replaced, failed]).toEqual([[5], []]);
   look(stalls, 1);
   expect(failed.map(String)).toEqual([
-    expect.stringMatching(/nothing has come of partition 0 for 55 s.*a new connection did not help/),
+    expect.stringMatching(/partition 0 has stood still for 55 s.*a new connection did not help/),
   ]);
 });
 
@@ -47,8 +47,8 @@ test("while it joins anew its partitions are away, which is no progress", () => 
 });
 
 test.each([
-  ["it moves", () => lane.next++],
-  ["it has work", () => (lane.starving = false)],
+  ["it moves", () => (lane.owed = "the record at 8")],
+  ["it has work", () => (lane.owed = null)],
   ["it belongs to somebody else", () => (there = false)],
 ])("not when %s", (_what, excuse) => {
   const stalls = watch();

@@ -64,7 +64,8 @@ export function commitQueue({ lanes, commit, stopped, log }: CommitSetting): Com
 
   async function failed(error: unknown, failures: number): Promise<void> {
     const { message, type } = rootOf(error);
-    const level = failures === LOUD && !isRebalance(error) ? "error" : "debug";
+    const loud = failures === (isRebalance(error) ? REBALANCED : LOUD);
+    const level = loud ? "error" : "debug";
     log[level]({ error: message, type, failures }, "committing positions fails; trying until it works");
     await sleep(Math.min(1_000, 20 * 2 ** failures));
   }
@@ -81,6 +82,8 @@ export function commitQueue({ lanes, commit, stopped, log }: CommitSetting): Com
 }
 
 const LOUD = 5;
+/** A rebalance is over by then, or something else is wrong. */
+const REBALANCED = 20;
 
 /** Not while something before it is not done: then there is nothing to commit. */
 const canEnd = ({ lane, offset }: Waiting): boolean => lane.lost || offset <= lane.done;

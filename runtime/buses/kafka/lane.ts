@@ -89,10 +89,12 @@ export class Lane {
     return !this.#running && (this.lost || this.settler.idle);
   }
 
-  /** There are records to fetch, or a position to begin at, and room for them, and nothing of the lane is under way. */
-  get starving(): boolean {
-    if (this.done < 0) return true;
-    return !this.paused && this.ledger.records === 0 && !this.#queue.head && this.next < this.end;
+  /** What the brokers owe the lane, in words that change as it moves; null: nothing. A position, records for which there is room, or a commit. */
+  get owed(): string | null {
+    if (this.done < 0) return "its position";
+    if (this.confirmed && this.committed < this.done) return `the commit after ${this.committed}`;
+    const hungry = !this.paused && this.ledger.records === 0 && !this.#queue.head;
+    return hungry && this.next < this.end ? `the record at ${this.next}` : null;
   }
 
   /** The first offset that somebody has still to settle, or else the next to be fetched. */

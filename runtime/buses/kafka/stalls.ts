@@ -10,13 +10,14 @@ const FAIL_AFTER = 11;
 const AWAY = 3;
 
 interface Still {
-  readonly next: number;
+  readonly owed: string;
   looks: number;
   away: number;
 }
 
 /**
- * Finds what lies still although the brokers answer: records are there and nothing of them comes, or a lane can't begin.
+ * Finds what lies still although the brokers answer: records are there and nothing of them comes, a lane can't begin, or
+ * its position can't be committed.
  * A callback, a backoff, a settlement that is tried again, a lane that is full are none of it.
  */
 export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) => void, fail: (error: Error) => void) {
@@ -27,9 +28,10 @@ export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) =
     for (const lane of lanes()) {
       seen.add(lane.partition);
       const before = still.get(lane.partition);
-      if (!lane.starving) still.delete(lane.partition);
-      else if (before?.next === lane.next) counted(lane.partition, ++before.looks);
-      else still.set(lane.partition, { next: lane.next, looks: 1, away: 0 });
+      const { partition, owed } = lane;
+      if (owed === null) still.delete(partition);
+      else if (before?.owed === owed) counted(partition, ++before.looks);
+      else still.set(partition, { owed, looks: 1, away: 0 });
     }
     for (const [partition, each] of still) if (!seen.has(partition) && ++each.away > AWAY) still.delete(partition);
   }
@@ -54,5 +56,5 @@ export function stallWatch(lanes: () => Iterable<Lane>, replace: (why: string) =
 }
 
 function inWords(partition: number, looks: number): string {
-  return `nothing has come of partition ${partition} for ${(looks * TICK_MS) / 1_000} s, though there is something and the brokers answer`;
+  return `partition ${partition} has stood still for ${(looks * TICK_MS) / 1_000} s, though there is something to read or to commit and the brokers answer`;
 }
