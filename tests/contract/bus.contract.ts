@@ -490,6 +490,15 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         expect(latest.records.map(text)).toEqual(["2", "3"]);
       });
 
+      test("read all that is sent once they have joined, also when they begin at the end", async () => {
+        const topic = await topicOf(4);
+        await sendNumbers(topic, 0, 10);
+        const { records } = await join(bus, { topic, group: unique("group"), start: "latest" });
+        await bus.send(Array.from({ length: 40 }, (_, n) => message(topic, `key ${n}`, String(n))));
+        await eventually(() => records.length >= 40);
+        expect(records).toHaveLength(40);
+      });
+
       test("go on where they stood", async () => {
         const topic = await topicOf(1);
         const group = unique("group");

@@ -13,13 +13,15 @@ export interface AssignmentSetting {
   readonly admin: AdminConnection;
   readonly holder: LaneHolder;
   readonly member: () => Member;
+  /** Called when all lanes that are ours have begun, or there are none: what is sent from now on will be read. */
+  readonly begun: () => void;
   readonly log: Logger;
 }
 
 const WORKED_ON = "another member has worked on it meanwhile";
 
 /** The partitions that are ours, each with its lane. */
-export function createAssignment({ options, admin, holder, member, log }: AssignmentSetting) {
+export function createAssignment({ options, admin, holder, member, begun, log }: AssignmentSetting) {
   const { topic, group } = options;
   const lanes = new Map<number, Lane>();
   /** Lanes that began anew in a generation. */
@@ -73,6 +75,7 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
         ready.clear();
         const known = await offsetsNow(signal);
         for (const lane of these) confirmLane(lane, known.get(lane.partition), signal);
+        tellIfBegun();
       }
       asking = false;
     };
@@ -82,6 +85,11 @@ export function createAssignment({ options, admin, holder, member, log }: Assign
       await ask();
     };
     for (const lane of lanes.values()) void prepared(lane).catch(() => undefined);
+    tellIfBegun();
+  }
+
+  function tellIfBegun(): void {
+    if ([...lanes.values()].every(({ done }) => done >= 0)) begun();
   }
 
   function confirmLane(lane: Lane, offsets: LaneOffsets | undefined, signal: AbortSignal): void {

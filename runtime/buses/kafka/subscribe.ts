@@ -92,17 +92,14 @@ export async function subscribe({
     changed: (lane) => holder.changed(lane),
     fail,
   };
-  const assignment = createAssignment({ options, admin, holder, member: () => member, log });
+  const assignment = createAssignment({ options, admin, holder, member: () => member, begun: joined.resolve, log });
   const member = createMember(
     group,
     topic,
     sessionTimeoutMs,
     newClient,
     {
-      joined(partitions, sameMember) {
-        assignment.joined(partitions, sameMember);
-        joined.resolve();
-      },
+      joined: assignment.joined,
       fetched: assignment.fetched,
       crashed: () => assignment.loseAll("the connection to the group was lost"),
       failed: fail,
