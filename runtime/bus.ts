@@ -53,7 +53,10 @@ export type Instead = (index: number, why: MetrobusError) => readonly Outgoing[]
 /** Records of one lane, in order: at least one. */
 export interface Batch {
   readonly records: readonly Received[];
-  /** Aborts, with a LaneLost as its reason, when the lane is no longer ours or the deadline of `Subscription.stop` has passed. */
+  /**
+   * Aborts, with a LaneLost as its reason, when the lane is no longer ours or the deadline of `Subscription.stop` has
+   * passed. All batches of a lane have the same until then.
+   */
   readonly signal: AbortSignal;
   /**
    * Makes `out` durable on all in-sync replicas, then marks the input as done up to the first record of the lane that

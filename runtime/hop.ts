@@ -4,7 +4,7 @@ import { asError, LaneLost } from "./errors.ts";
 import { keyOrder } from "./key-order.ts";
 import { isPromise, type Maybe } from "./maybe.ts";
 import type { Handler } from "./middleware.ts";
-import { gather, settle, type Settling } from "./settlement.ts";
+import { gather, settle, type Gathering, type Settling } from "./settlement.ts";
 import { Visit, type Outcome, type VisitSetting } from "./visit.ts";
 
 export interface HopOptions extends VisitSetting, Settling {
@@ -25,22 +25,35 @@ interface Lane {
  */
 export function hop(options: HopOptions) {
   const lanes = new Map<string, Lane>();
+  /** By the signal that a lane's batches share: who gathers their results, the oldest batch first. */
+  const gathering = new WeakMap<AbortSignal, Set<Gathering>>();
   let wakeIdle: (() => void) | undefined;
 
   async function onBatch(batch: Batch): Promise<void> {
     const { records, signal, settle: carryOut } = batch;
     const lane = laneOf(records[0]!.lane);
     const over = () => signal.aborted || options.halt.aborted;
-    const results = gather<Visit>(
-      records.length,
-      (visits) => void settle(carryOut, visits, options).then(() => closed(lane, visits.length)),
-    );
+    const handOver = (visits: readonly Visit[], isLast: boolean) => {
+      flushBefore(results, signal);
+      if (isLast) gathering.get(signal)!.delete(results);
+      void settle(carryOut, visits, options).then(() => closed(lane, visits.length));
+    };
+    const results = gather<Visit>(records.length, handOver);
+    gathering.set(signal, (gathering.get(signal) ?? new Set()).add(results));
     for (let index = 0; index < records.length && !over(); index++) {
       const visit = new Visit(options, records[index]!, index, signal);
       const room = lane.inOrder(visit.record.key, () => (over() ? undefined : work(visit, lane, results.add)));
       if (isPromise(room)) await room;
     }
     results.flush();
+  }
+
+  /** A message of an older batch may be late, and one of its key in a newer batch right behind it: that must not overtake it. */
+  function flushBefore(results: Gathering, signal: AbortSignal): void {
+    for (const older of gathering.get(signal)!) {
+      if (older === results) return;
+      older.flush();
+    }
   }
 
   function work(visit: Visit, lane: Lane, add: (visit: Visit) => boolean): Maybe<void> {

@@ -13,7 +13,7 @@ const LONGEST_MS = 5;
  */
 export function gather<T extends { readonly out: readonly Outgoing[] }>(
   expected: number,
-  handOver: (results: T[]) => void,
+  handOver: (results: T[], isLast: boolean) => void,
 ) {
   let results: T[] = [];
   let bytes = 0;
@@ -28,7 +28,7 @@ export function gather<T extends { readonly out: readonly Outgoing[] }>(
     const full = results;
     results = [];
     bytes = 0;
-    handOver(full);
+    handOver(full, missing === 0);
   }
   /** Returns whether it handed over. */
   function add(result: T): boolean {
@@ -47,6 +47,8 @@ export function gather<T extends { readonly out: readonly Outgoing[] }>(
   }
   return { add, flush };
 }
+
+export type Gathering = Pick<ReturnType<typeof gather>, "flush">;
 
 /** Who is told what came of a settlement. */
 export interface Settling {
