@@ -79,31 +79,37 @@ async function nextMissing(line: Line): Promise<void> {
   line.mischief((_, message) => message);
 }
 
-/** Some messages end in a topic of their own, which is deleted while nobody writes to it, and made again later. */
+/** Some messages end in a topic of their own, which is deleted, with what it has, while none is on its way there; and made again later. */
 async function nextDeleted(line: Line): Promise<void> {
   const [first, second] = line.stops as [string, string, string];
   const side = `Side-${line.letters}`;
   line.ends.push(side);
   await line.metro.create([side]);
-  line.mischief((n, message) => {
+  const sent = new Set<number>();
+  const sideways = (n: number, message: Outgoing) => {
     if (n % 10 !== 0) return message;
     line.bad.add(n);
+    sent.add(n);
     return { ...message, value: numbered([first, second, side], n).value };
-  });
+  };
   const more = () => line.mates(second)[0]!.progress(Math.max(200, line.perSecond));
+  line.mischief(sideways);
   await more();
+  line.mischief((_, message) => message);
+  await waitFor(() => allThere(line, side, sent), 60, () => `all messages to come to ${side}\n${line.watch.describe()}`);
   line.hit();
-  await frozen([...line.mates(second)], async () => {
-    // What is on its way to the broker arrives.
-    await rest(500);
-    await line.ledger.read([side]);
-    await deleteTopic(line, side);
-    line.ledger.renewed(side);
-  });
+  await deleteTopic(line, side);
+  line.ledger.renewed(side);
+  line.mischief(sideways);
   await more();
   await line.metro.create([side]);
   await more();
   line.mischief((_, message) => message);
+}
+
+async function allThere({ ledger }: Line, topic: string, sent: ReadonlySet<number>): Promise<boolean> {
+  await ledger.read([topic]);
+  return sent.isSubsetOf(new Set(ledger.entries(topic).map(({ n }) => n)));
 }
 
 /** Order is kept between changes of a topic's number of partitions, not across one. */
