@@ -1,6 +1,6 @@
 import { Kafka, type Admin } from "kafkajs";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import type { Bus } from "../../runtime/bus.ts";
 import { kafkaBus } from "../../runtime/buses/kafka/index.ts";
 import { loadConfig } from "../../runtime/config.ts";
@@ -174,6 +174,27 @@ describe.skipIf(!brokers)("consuming from Kafka (skipped without Docker)", () =>
     await other.close();
     expect(entries.filter(({ level, msg }) => level >= 40 && msg.includes("is gone"))).toHaveLength(1);
     expect(entries.filter(({ level, msg }) => level >= 40 && msg.includes("is replaced"))).toHaveLength(1);
+  });
+
+  test("a clock that is set back by an hour costs no membership", async () => {
+    const other = await openKafkaBus(brokers!, { METROBUS_SESSION_TIMEOUT: "6s" });
+    const [topic, group] = [await topicOf(1), unique("group")];
+    const { batches } = await probe(other, { topic, group });
+    await bus.send([message(topic, null, "before")]);
+    await eventually(() => batches.length === 1);
+    const members = async () => (await admin.describeGroups([group])).groups[0]!.members.map(({ memberId }) => memberId);
+    const before = await members();
+    const { now } = Date;
+    vi.spyOn(Date, "now").mockImplementation(() => now() - 3_600_000);
+    try {
+      const set = performance.now();
+      await eventually(() => performance.now() - set > 8_000);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(await members()).toEqual(before);
+    expect(batches[0]!.signal.aborted).toBe(false);
+    await other.close();
   });
 
   test("a session time-out that the broker does not allow is a wrong setting, said at once", async () => {

@@ -4,6 +4,7 @@ import { Kafka, logLevel, type ISocketFactoryArgs, type KafkaConfig, type LogEnt
 import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import "./client-repairs.ts";
+import "./clock-repair.ts";
 import "./coordinator-repair.ts";
 // Before what repairs what was decoded.
 import "./decoding.ts";

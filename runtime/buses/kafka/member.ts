@@ -31,7 +31,7 @@ export interface Member {
 }
 
 export const TICK_MS = 5_000;
-/** So many ticks without a fetch, and those a rebalance may take, which waits for a member that was killed: the consumer hangs. */
+/** So many ticks without a fetch or a heartbeat, and those a rebalance may take, which waits for a member that was killed: the consumer hangs. */
 const SILENT_TICKS = 3;
 /** Faults in a row that no retry should heal, with not a record between. */
 const HOPELESS = 5;
@@ -51,7 +51,8 @@ export function createMember(
   let current: { client: Client; consumer: Consumer } | undefined;
   let commit: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
   let memberId = "";
-  let silentTicks = 0;
+  let fetchless = 0;
+  let beatless = 0;
   let hopeless = 0;
   /** How often in a row the topic was not there, which the subscription tells of. */
   let absent = 0;
@@ -64,9 +65,9 @@ export function createMember(
     const mine = { client, consumer };
     current = mine;
     memberId = "";
-    silentTicks = 0;
+    fetchless = beatless = 0;
     const isCurrent = () => current === mine && !left;
-    consumer.on(consumer.events.FETCH, () => void (silentTicks = 0));
+    consumer.on(consumer.events.FETCH, () => void (fetchless = 0));
     consumer.on(consumer.events.HEARTBEAT, () => isCurrent() && beat());
     const end = () => client.end(() => consumer.disconnect());
     // One that was replaced while it joined would hold partitions, for nobody.
@@ -84,6 +85,7 @@ export function createMember(
   }
 
   function beat(): void {
+    beatless = 0;
     heartbeat.resolve();
     heartbeat = Promise.withResolvers();
   }
@@ -149,7 +151,8 @@ export function createMember(
     replace: renew,
     tick() {
       const patience = SILENT_TICKS + Math.ceil(sessionTimeout / TICK_MS);
-      if (++silentTicks >= patience) renew(`no answer to a fetch in ${(patience * TICK_MS) / 1_000} s`);
+      const silent = Object.entries({ fetch: ++fetchless, heartbeat: ++beatless }).find(([, ticks]) => ticks >= patience);
+      if (silent) renew(`no answer to a ${silent[0]} in ${(patience * TICK_MS) / 1_000} s`);
     },
     async leave() {
       left = true;

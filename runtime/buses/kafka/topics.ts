@@ -47,7 +47,7 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
   function known(name: string): Topic | undefined {
     const entry = entries.get(name);
     if (!entry || entry.topic instanceof UnknownTopic) return undefined;
-    if (Date.now() - entry.askedAt > GOOD_FOR_MS) void refresh(name).catch(() => undefined);
+    if (performance.now() - entry.askedAt > GOOD_FOR_MS) void refresh(name).catch(() => undefined);
     return entry.topic;
   }
 
@@ -57,7 +57,7 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
 
   async function fresh(name: string): Promise<Topic> {
     const entry = entries.get(name);
-    if (!entry || Date.now() - entry.askedAt > FRESH_FOR_MS) return await refresh(name);
+    if (!entry || performance.now() - entry.askedAt > FRESH_FOR_MS) return await refresh(name);
     if (entry.topic instanceof UnknownTopic) throw entry.topic;
     return entry.topic;
   }
@@ -70,7 +70,7 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
 
   async function ask(name: string): Promise<Topic> {
     const topic = await describe(admin, name);
-    entries.set(name, { topic, askedAt: Date.now() });
+    entries.set(name, { topic, askedAt: performance.now() });
     if (topic instanceof UnknownTopic) throw topic;
     return topic;
   }

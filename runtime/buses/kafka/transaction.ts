@@ -210,12 +210,12 @@ const ABORT_MS = 2_000;
 
 /** Asks again while the last transaction's markers are being written. */
 async function patiently<T>(ask: () => Promise<T>): Promise<T> {
-  const until = Date.now() + PATIENCE_MS;
+  const until = performance.now() + PATIENCE_MS;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, wait * 1.5)) {
     try {
       return await ask();
     } catch (error) {
-      if (typeOf(error) !== "CONCURRENT_TRANSACTIONS" || Date.now() > until) throw error;
+      if (typeOf(error) !== "CONCURRENT_TRANSACTIONS" || performance.now() > until) throw error;
       await sleep(wait);
     }
   }
