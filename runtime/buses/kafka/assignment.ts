@@ -143,16 +143,18 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
    * the topic was made anew or lost its end with a broker.
    */
   async function comeBack(lane: Lane): Promise<void> {
+    const { next } = lane;
     const known = (await offsetsNow(lane.signal)).get(lane.partition);
-    if (!known || lane.lost) return;
+    // What the answer tells is old when the lane was read on meanwhile: then it has come back already.
+    if (!known || lane.lost || lane.next !== next) return;
     const { low, end } = known;
-    if (end < lane.next) {
-      const about = { topic, partition: lane.partition, position: lane.next, low, end };
+    if (end < next) {
+      const about = { topic, partition: lane.partition, position: next, low, end };
       log.error(about, "the partition has fewer records than were read of it: reading it anew");
       return startOver(lane, "its records are gone", low);
     }
-    if (low > lane.next) {
-      gap(lane, lane.next, low);
+    if (low > next) {
+      gap(lane, next, low);
       lane.next = low;
     }
     member().seek(lane.partition, lane.next);
