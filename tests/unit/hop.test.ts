@@ -51,7 +51,7 @@ test("every settled visit is told of, also after some whose telling throws; that
 test("what a message of an older batch came to goes out before what one of its key in a newer batch came to", async () => {
   const late = Promise.withResolvers<void>();
   const never = new Promise<never>(() => undefined);
-  const waitsFor: Record<string, Promise<unknown>> = { "k 1": late.promise, "y": never, "z": never };
+  const waitsFor: Record<string, Promise<unknown>> = { "k 1": late.promise, y: never, z: never };
   const { onBatch } = hop({
     ...DROPPING,
     concurrency: 5,
@@ -64,7 +64,7 @@ test("what a message of an older batch came to goes out before what one of its k
   const settled: string[] = [];
   const give = (...values: readonly string[]) => {
     const records = values.map((value, at) => ({
-      ...message("T", Buffer.from(value[0]!), value),
+      ...message("T", value[0]!, value),
       ...{ lane: "0", position: String(at), timestamp: 0 },
     }));
     const settle: Batch["settle"] = async (done) => void settled.push(...done.map(({ index }) => values[index]!));
