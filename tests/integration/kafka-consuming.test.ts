@@ -182,7 +182,8 @@ describe.skipIf(!brokers)("consuming from Kafka (skipped without Docker)", () =>
     const { batches } = await probe(other, { topic, group });
     await bus.send([message(topic, null, "before")]);
     await eventually(() => batches.length === 1);
-    const members = async () => (await admin.describeGroups([group])).groups[0]!.members.map(({ memberId }) => memberId);
+    const members = async () =>
+      (await admin.describeGroups([group])).groups[0]!.members.map(({ memberId }) => memberId);
     const before = await members();
     const { now } = Date;
     vi.spyOn(Date, "now").mockImplementation(() => now() - 3_600_000);

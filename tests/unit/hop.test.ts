@@ -65,7 +65,9 @@ test("what a message of an older batch came to goes out before what one of its k
   const give = (...values: readonly string[]) => {
     const records = values.map((value, at) => ({
       ...message("T", value[0]!, value),
-      ...{ lane: "0", position: String(at), timestamp: 0 },
+      lane: "0",
+      position: String(at),
+      timestamp: 0,
     }));
     const settle: Batch["settle"] = async (done) => void settled.push(...done.map(({ index }) => values[index]!));
     return onBatch({ records, signal, settle });

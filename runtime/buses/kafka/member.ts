@@ -151,7 +151,9 @@ export function createMember(
     replace: renew,
     tick() {
       const patience = SILENT_TICKS + Math.ceil(sessionTimeout / TICK_MS);
-      const silent = Object.entries({ fetch: ++fetchless, heartbeat: ++beatless }).find(([, ticks]) => ticks >= patience);
+      const silent = Object.entries({ fetch: ++fetchless, heartbeat: ++beatless }).find(
+        ([, ticks]) => ticks >= patience,
+      );
       if (silent) renew(`no answer to a ${silent[0]} in ${(patience * TICK_MS) / 1_000} s`);
     },
     async leave() {

@@ -96,7 +96,11 @@ async function nextDeleted(line: Line): Promise<void> {
   line.mischief(sideways);
   await more();
   line.mischief((_, message) => message);
-  await waitFor(() => allThere(line, side, sent), 60, () => `all messages to come to ${side}\n${line.watch.describe()}`);
+  await waitFor(
+    () => allThere(line, side, sent),
+    60,
+    () => `all messages to come to ${side}\n${line.watch.describe()}`,
+  );
   line.hit();
   await deleteTopic(line, side);
   line.ledger.renewed(side);
