@@ -56,7 +56,7 @@ describe.skipIf(!brokers)("exactly once on Kafka (skipped without Docker)", () =
     await send(numbers(0, 100));
     await copying();
     await done();
-    const other = kafka.producer({ transactionalId: `${group}-${topic}-0`, idempotent: true, maxInFlightRequests: 1 });
+    const other = kafka.producer({ transactionalId: `${group}:${topic}:0`, idempotent: true, maxInFlightRequests: 1 });
     await other.connect();
     await (await other.transaction()).abort();
     await bus.send(numbers(100, 200).map((value) => message(topic, "key", value)));

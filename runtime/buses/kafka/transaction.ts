@@ -95,7 +95,8 @@ export async function takeOver({
   const end = () => client.end(() => cluster.disconnect());
   try {
     await cluster.connect();
-    const transactionalId = `${group}-${topic}-${partition}`;
+    // No topic's name has a colon: whatever a group is called, no two partitions have the same id.
+    const transactionalId = `${group}:${topic}:${partition}`;
     const [coordinator, groupCoordinator] = await Promise.all([
       cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION }),
       cluster.findGroupCoordinator({ groupId: group, coordinatorType: GROUP }),
