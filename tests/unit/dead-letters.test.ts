@@ -129,6 +129,29 @@ test("a replay that fails at a later stop of its route knows it too", async () =
   expect((await all(bus))[1]).toMatchObject({ stop: "Second", replayOf: { letter: "0-0", count: 1 } });
 });
 
+test("a replay that is rewound to a stop whose outcome is kept fails behind it as a replay too", async () => {
+  await using bus = await line();
+  let calls = 0;
+  await bus.stop("First", (payload: object) => (calls++, payload), { once: true });
+  const second = (): never => {
+    throw new Error("never");
+  };
+  await bus.stop("Second", second, { retries: { attempts: 1 } });
+  await bus.metro.send("First", {}, { route: ["Second"], headers: { mine: "1" } });
+  for (const letters of [1, 2]) {
+    await bus.records("Error", letters);
+    await deadLetters(bus.metro).replay({}, { from: "First" });
+  }
+  await bus.records("Error", 3);
+  const found = (await all(bus)).map(({ replayOf, headers }) => ({ replayOf, headers: headers.map(([name]) => name) }));
+  expect(found).toEqual([
+    { replayOf: null, headers: ["mine"] },
+    { replayOf: { letter: "0-0", count: 1 }, headers: ["mine"] },
+    { replayOf: { letter: "0-1", count: 2 }, headers: ["mine"] },
+  ]);
+  expect(calls).toBe(1);
+});
+
 test("it can be rewound to any stop that it has visited, and visits those behind it again", async () => {
   await using bus = await line();
   const visits: string[] = [];
