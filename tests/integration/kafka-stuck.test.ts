@@ -2,11 +2,11 @@ import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Bus } from "../../runtime/bus.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
-import { eventually, message, probe, text, unique } from "../support/probe.ts";
+import { eventually, everything, message, probe, text, unique } from "../support/probe.ts";
 
 const brokers = inject("kafka");
 const { prototype } = createRequire(import.meta.url)("kafkajs/src/broker/index.js") as {
-  prototype: { fetch: (request: object) => Promise<unknown> };
+  prototype: Record<"fetch" | "produce", (request: object) => Promise<unknown>>;
 };
 
 describe.skipIf(!brokers)("a client that hangs (skipped without Docker)", () => {
@@ -37,4 +37,43 @@ describe.skipIf(!brokers)("a client that hangs (skipped without Docker)", () => 
     await eventually(() => records.length === 2);
     expect(records.map(text)).toEqual(["before", "after"]);
   });
+});
+
+describe.skipIf(!brokers)("results that the brokers refuse for now (skipped without Docker)", () => {
+  const { produce } = prototype;
+  afterEach(() => {
+    prototype.produce = produce;
+  });
+
+  test.each(["at-least-once", "exactly-once"] as const)(
+    "are told of, and sent when they are taken: %s",
+    async (delivery) => {
+      const [bus, topic, next, group] = [
+        await openKafkaBus(brokers!),
+        unique("topic"),
+        unique("next"),
+        unique("group"),
+      ];
+      await bus.create([topic, next].map((name) => ({ topic: name, partitions: 1 })));
+      await bus.send([message(topic, null, "1")]);
+      const notNow = Object.assign(new Error("not enough replicas are in sync"), {
+        type: "NOT_ENOUGH_REPLICAS",
+        retriable: true,
+      });
+      prototype.produce = () => Promise.reject(notNow);
+      const { subscription } = await probe(bus, { topic, group, delivery }, ({ settle: carryOut, records }) =>
+        carryOut(
+          records.map((record, index) => ({ index, out: [message(next, null, text(record))] })),
+          () => [],
+        ),
+      );
+      await eventually(() => subscription.problem?.()?.includes("not taken the results of partition 0") ?? false);
+      expect(await everything(bus, next)).toEqual([]);
+      prototype.produce = produce;
+      await eventually(async () => (await bus.state(group, topic)).every(({ position, end }) => position === end));
+      expect((await everything(bus, next)).map(text)).toEqual(["1"]);
+      await eventually(() => subscription.problem?.() === null);
+      await bus.close();
+    },
+  );
 });

@@ -8,6 +8,7 @@ const settler: Settler = {
   settle: () => Promise.resolve(),
   look: nothing,
   idle: true,
+  asked: 0,
   ready: true,
   close: () => Promise.resolve(),
 };

@@ -1,13 +1,18 @@
 import { beforeEach, expect, test } from "vitest";
 import { stallWatch } from "../../runtime/buses/kafka/stalls.ts";
 
-let lane: { partition: number; owed: string | null } = { partition: 0, owed: "the record at 7" };
+const standing = (): { partition: number; owed: string | null; settler: { asked: number } } => ({
+  partition: 0,
+  owed: "the record at 7",
+  settler: { asked: 0 },
+});
+let lane = standing();
 let there = true;
 let replaced: number[] = [];
 let failed: Error[] = [];
 let looks = 0;
 beforeEach(() => {
-  [lane, there, replaced, failed, looks] = [{ partition: 0, owed: "the record at 7" }, true, [], [], 0];
+  [lane, there, replaced, failed, looks] = [standing(), true, [], [], 0];
 });
 
 const watch = () =>
@@ -64,4 +69,15 @@ test("not while the brokers are away, nor soon after", () => {
   stalls.away();
   look(stalls, 4);
   expect([replaced, failed]).toEqual([[], []]);
+});
+
+test("results that the brokers don't take are told of, and neither the client is replaced nor the stop given up", () => {
+  const stalls = watch();
+  Object.assign(lane, { owed: null, settler: { asked: 7 } });
+  look(stalls, 20);
+  expect(stalls.problem()).toMatch(/not taken the results of partition 0 for 100 s/);
+  expect([replaced, failed]).toEqual([[], []]);
+  lane.settler.asked = 8;
+  look(stalls, 1);
+  expect(stalls.problem()).toBeNull();
 });

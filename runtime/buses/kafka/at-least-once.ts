@@ -18,6 +18,8 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
   const { signal } = lane;
   let sending: Promise<unknown> = Promise.resolve();
   let open = 0;
+  /** Settlements that the brokers were asked to take; and which of them they have not taken yet. */
+  let [asks, asked] = [0, 0];
 
   /** What Kafka refuses when it sees it, such as for want of a right, is replaced too. */
   async function send(done: readonly Settled[], instead: Instead): Promise<void> {
@@ -27,7 +29,9 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
       if (refusals > 1) await pause(backoffMs(refusals, 100, 10_000), signal);
       const ready = await sendable(rest, (out) => sender.fault(out, signal), instead, signal);
       const records = ready.flatMap(({ out }) => out);
+      asked = ++asks;
       const faults = records.length > 0 ? await sender.send(records, signal) : new Map<never, never>();
+      asked = 0;
       rest = ready.flatMap(({ index, out }) => {
         const why = out.map((record) => faults.get(record)).find(Boolean);
         return why ? [{ index, out: instead(index, why) }] : [];
@@ -79,6 +83,9 @@ export function atLeastOnce(lane: Lane, sender: Sender, commits: Commits, change
     },
     get idle() {
       return open === 0;
+    },
+    get asked() {
+      return asked;
     },
     get ready() {
       return open < OPEN_SETTLEMENTS;

@@ -63,6 +63,7 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
   /** The last transaction. */
   let underWay: { readonly upTo: number; readonly carriedOut: Promise<boolean> } | null = null;
   let running = false;
+  let [asks, asked] = [0, 0];
   let mostRecords = MOST_RECORDS;
   /** The last failure was that Kafka refused a record. */
   let wasRefused = false;
@@ -89,7 +90,8 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
     await replaceUnsendable(part);
     try {
       const what = `sending partition ${lane.partition}'s results in a transaction`;
-      await persist(() => attempt(part), { what, log, signal, failed });
+      asked = ++asks;
+      await persist(() => attempt(part), { what, log, signal, failed }).finally(() => (asked = 0));
       committed(part);
       mostRecords = Math.min(MOST_RECORDS, mostRecords * 2);
     } catch (error) {
@@ -224,6 +226,9 @@ export function exactlyOnce(lane: Lane, holder: TransactionHolder): Settler {
     look: () => void run(),
     get idle() {
       return !running;
+    },
+    get asked() {
+      return asked;
     },
     ready: true,
     close: () => producer?.close() ?? Promise.resolve(),

@@ -24,6 +24,8 @@ export interface Settler {
   look(): void;
   /** No settlement is under way that could end by itself. */
   readonly idle: boolean;
+  /** The how manyth settlement the brokers have been asked to take and have not taken yet; 0: none. */
+  readonly asked: number;
   /** Whether more may be given out while what is under way is. */
   readonly ready: boolean;
   /** The lane is lost. Never rejects. */
@@ -92,7 +94,9 @@ export class Lane {
   /** What the brokers owe the lane, in words that change as it moves; null: nothing. A position, records for which there is room, or a commit. */
   get owed(): string | null {
     if (this.done < 0) return "its position";
-    if (this.confirmed && this.committed < this.done) return `the commit after ${this.committed}`;
+    // What is on its way commits it too, or is waited for before.
+    const waits = this.settler.asked > 0;
+    if (this.confirmed && !waits && this.committed < this.done) return `the commit after ${this.committed}`;
     const hungry = !this.paused && this.ledger.records === 0 && !this.#queue.head;
     return hungry && this.next < this.end ? `the record at ${this.next}` : null;
   }
