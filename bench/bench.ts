@@ -24,6 +24,7 @@ import { routes } from "./measures/routes.ts";
 import { schema } from "./measures/schema.ts";
 import { start } from "./measures/start.ts";
 import { page, text, type Report } from "./report.ts";
+import { tracing } from "./measures/tracing.ts";
 import { buildStreams } from "./streams.ts";
 import { variants, type Name, type Variant } from "./variants.ts";
 
@@ -32,6 +33,7 @@ const MEASURES: readonly Measure[] = [
   latency,
   books,
   schema,
+  tracing,
   pass,
   processes,
   partitions,

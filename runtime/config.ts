@@ -40,6 +40,7 @@ export interface Config {
   readonly connectTimeoutMs: number;
   readonly sessionTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
+  readonly tracing: boolean;
   readonly healthPort: number | null;
   readonly logLevel: string;
   readonly logFormat: "json" | "pretty";
@@ -98,6 +99,7 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     connectTimeoutMs: values.METROBUS_CONNECT_TIMEOUT!,
     sessionTimeoutMs: values.METROBUS_SESSION_TIMEOUT!,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT!,
+    tracing: values.METROBUS_TRACING!,
     healthPort: values.HEALTH_PORT ?? null,
     logLevel: values.LOG_LEVEL!,
     logFormat: values.LOG_FORMAT ?? (process.stderr.isTTY ? "pretty" : "json"),

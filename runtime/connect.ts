@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { Bus, LaneState } from "./bus.ts";
+import type { Bus, LaneState, Outgoing } from "./bus.ts";
 import { loadConfig, type Config, type Settings } from "./config.ts";
 import { newHeader, advance, writeEnvelope, writePayload } from "./envelope.ts";
 import { createLogger, type Logger } from "./logger.ts";
@@ -85,6 +85,7 @@ async function open(config: Config): Promise<MetroBus> {
   const stats = await openStatsStore(config, log);
   const once = await openOnceStore(config, log);
   const recorder = statsRecorder(stats, { instance: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, log });
+  const traced = config.tracing ? (await import("./tracing.ts")).inActiveSpan : (out: Outgoing) => out;
   const close = async (deadline?: number) => {
     await recorder.close(deadline);
     await Promise.all([bus.close(), stats.close(), once.close()]);
@@ -96,7 +97,7 @@ async function open(config: Config): Promise<MetroBus> {
     stats,
     recorder,
     once,
-    send: async (topic, payload, options = {}) => bus.send([outgoing(config, topic, payload, options)]),
+    send: async (topic, payload, options = {}) => bus.send([traced(outgoing(config, topic, payload, options))]),
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),
     state: (topic) => bus.state(groupOf(config, topic), topic),
     close,
@@ -109,7 +110,12 @@ export function groupOf(config: Config, topic: string): string {
   return `${config.consumerGroup}.${topic}`;
 }
 
-function outgoing(config: Config, topic: string, payload: unknown, { key, route, headers = {} }: SendOptions) {
+function outgoing(
+  config: Config,
+  topic: string,
+  payload: unknown,
+  { key, route, headers = {} }: SendOptions,
+): Outgoing {
   const json = writePayload(payload);
   return {
     topic,

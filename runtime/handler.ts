@@ -37,19 +37,22 @@ export interface Surroundings {
   readonly group: string;
   readonly breaker: Breaker | null;
   readonly once: OnceStore;
+  /** Outside of all others; null: none. */
+  readonly tracing: Middleware | null;
 }
 
 /** A stop's callback with all that is around it: the order of the middleware, outermost first. */
 export function stopHandler(
   callback: StopCallback<never>,
   options: AnyStopOptions,
-  { config, group, breaker, once: store }: Surroundings,
+  { config, group, breaker, once: store, tracing }: Surroundings,
 ): Handler {
   const { retries = {}, input = "routed", schema: validator, use = [] } = options;
   const { attempts = config.attempts, baseMs = 100, capMs = 10_000 } = retries;
   const delays = laterDelays(options);
   const timeLimitMs = options.timeLimit ?? config.timeLimitMs;
   const layers: Middleware[] = [
+    ...(tracing ? [tracing] : []),
     deadLetter,
     ...(delays.length > 0 ? [later({ delays, withinMs: laterWithin(options), isRetryable: retryable(options) })] : []),
     arrival(input, config.envelope),

@@ -7,6 +7,8 @@ import { stopBreaker, stopHandler, type AnyStopOptions } from "./handler.ts";
 import type { StopHealth } from "./health.ts";
 import { hop } from "./hop.ts";
 import type { Breaker } from "./middleware/breaker.ts";
+import type { Middleware } from "./middleware.ts";
+import type { TracedStop } from "./tracing.ts";
 import { progressWatch } from "./stuck-lanes.ts";
 import { runStop } from "./run.ts";
 import { checkStop, laterDelays, type StopOptions } from "./stop-options.ts";
@@ -119,13 +121,14 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       log,
       changed: (openSince) => recorder.breaker(this.topic, openSince),
     }));
+    const tracing = config.tracing ? await stopTracing({ stop: this.topic, group, system: bus.name }) : null;
     const { onBatch, idle, busy } = hop({
       ...books,
       stop: this.topic,
       rules: config,
       log,
       halt: this.#halt.signal,
-      handler: stopHandler(this.callback, this.#options, { config, group, breaker, once }),
+      handler: stopHandler(this.callback, this.#options, { config, group, breaker, once, tracing }),
       concurrency: this.#options.concurrency ?? config.concurrency,
       failed: this.#failure.resolve,
     });
@@ -190,6 +193,12 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
 
 const standsStill = (partitions: readonly string[]): string =>
   `no progress for 55 s on partition ${partitions.join(", ")} though messages wait and the bus answers`;
+
+/** Loaded only where it is wanted. */
+async function stopTracing(stop: TracedStop): Promise<Middleware> {
+  const { tracing } = await import("./tracing.ts");
+  return tracing(stop);
+}
 
 function notOnThisBus(stop: string, bus: string): ConfigError {
   return new ConfigError([

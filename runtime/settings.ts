@@ -176,6 +176,11 @@ export const settings = {
     fallback: "8s",
     doc: "How long running callbacks may still take when the process is told to end.",
   },
+  METROBUS_TRACING: {
+    schema: flag,
+    fallback: "off",
+    doc: "A span for each message at each stop, for the OpenTelemetry SDK that the process has set up.",
+  },
   HEALTH_PORT: {
     schema: whole(0, 65_535),
     fallback: "",

@@ -12,6 +12,8 @@ export interface PeerSetting {
   readonly callback?: Callback;
   readonly concurrency?: number;
   readonly withSchema?: boolean;
+  /** Whether the process has an OpenTelemetry SDK, which makes spans and sends them nowhere. */
+  readonly withSpans?: boolean;
   /** How many stops, of topics `<topic>-0`, `<topic>-1` …; without it one, of the topic itself. */
   readonly stops?: number;
 }

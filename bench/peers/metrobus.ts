@@ -4,7 +4,19 @@ import { z } from "zod";
 import { answer, setting } from "./answer.ts";
 import { callbacks } from "./callbacks.ts";
 
-const { brokers, redis, topic, group, env, callback = "add a field", concurrency, withSchema, stops } = setting;
+const {
+  brokers,
+  redis,
+  topic,
+  group,
+  env,
+  callback = "add a field",
+  concurrency,
+  withSchema,
+  withSpans,
+  stops,
+} = setting;
+if (withSpans) await import("./spans.ts");
 const bus = await connect({ KAFKA_BROKERS: brokers, REDIS_URL: redis, LOG_FORMAT: "json", ...env });
 const schema = z.looseObject({ n: z.number(), account_number: z.number().int(), text: z.string() });
 const options = { bus, ...(concurrency && { concurrency }), ...(withSchema && { schema }) };
