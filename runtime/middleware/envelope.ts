@@ -1,6 +1,8 @@
+import { inspect } from "node:util";
 import type { Outgoing, Received } from "../bus.ts";
 import { advance, newHeader, readEnvelope, readRaw, writeEnvelope, writePassed, writePayload } from "../envelope.ts";
 import type { Header, PayloadField } from "../envelope.ts";
+import { asError, UnusableResult } from "../errors.ts";
 import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import { checkHops, checkTopic, nextStop } from "../route.ts";
@@ -26,6 +28,7 @@ export const departure: Middleware = (next) => (visit) => {
 };
 
 function depart(visit: Visit, outcome: Outcome): Outcome {
+  checkOwn(outcome);
   const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
     outgoing(visit, `${visit.id}.${index + 1}`, stack, (header) => writeEnvelope(header, visit.envelope, payloadJson)),
   );
@@ -33,6 +36,15 @@ function depart(visit: Visit, outcome: Outcome): Outcome {
   visit.next = main?.topic;
   visit.out = main ? [main, ...forks] : forks;
   return outcome;
+}
+
+/** What a middleware of one's own returned; what becomes of a failure is for those outside to say. */
+function checkOwn(outcome: Partial<Outcome> = {}): void {
+  if (outcome.kind === "forward" || outcome.kind === "pass" || outcome.kind === "drop") return;
+  if (outcome.kind === "dead") throw asError(outcome.error);
+  throw new UnusableResult(
+    `a middleware of "use" returned ${inspect(outcome, { depth: 0 })} in the place of an outcome: return what next(visit) gives, or throw an error`,
+  );
 }
 
 function forwarded(visit: Visit, outcome: Outcome): Outgoing | null {

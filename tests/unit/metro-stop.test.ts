@@ -333,6 +333,22 @@ describe("a schema", () => {
   );
 });
 
+describe("a middleware of one's own", () => {
+  test.each<[what: string, outcome: unknown, reason: string]>([
+    ["says that the message is dead", { kind: "dead", error: new TypeError("it is worthless") }, "it is worthless"],
+    ["forgets to return what comes of it", undefined, 'a middleware of "use" returned {}'],
+    ["puts it off, which it can't", { kind: "later", at: 0, tier: "1s" }, 'a middleware of "use" returned { kind'],
+  ])("that %s: the message is a dead letter, and not lost", async (_what, outcome, reason) => {
+    await using bus = await line();
+    const mine = () => () => outcome as never;
+    await bus.stop("A", (payload: object) => payload, { use: [mine], retries: { attempts: 1 } });
+    await bus.metro.send("A", {}, { route: [] });
+    const [letter] = await bus.records("Error", 1);
+    expect(letterHeaders(letter!)["message"]).toContain(reason);
+    expect(await bus.metro.state("A")).toMatchObject([{ position: 1n }]);
+  });
+});
+
 describe("concurrency", () => {
   test("keeps the order of each key, and lets no slow key hold up another", async () => {
     await using bus = await line();
