@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type Delivery, type MetroBus } from "metrobus";
+import { bytesOf } from "../../runtime/buses/kafka/place.ts";
 import { asItWas } from "../../runtime/buses/later/parked.ts";
 import { bomb } from "../support/bombs.ts";
 import { start, type Running } from "../support/program.ts";
@@ -68,7 +69,7 @@ async function send(metro: MetroBus, brokers: string, seed: number, records: num
   };
   for (let first = 0; first < records; first += BATCH) {
     const all = Array.from({ length: BATCH }, (_, n) => hostile(seed, first + n));
-    const some = all.filter(({ key, value }) => (key?.length ?? 0) + (value?.length ?? 0) < LARGEST);
+    const some = all.filter((record) => bytesOf(record) < LARGEST);
     await metro.bus.send(some.map(({ key, value, headers }) => ({ topic: TOPIC, key, value, headers })));
     await byHand(damaged(some.slice(0, 5), seed, first));
   }
