@@ -13,10 +13,16 @@ export interface HopOptions extends VisitSetting, Settling {
   readonly concurrency: number;
 }
 
+/** While a lane has so many bytes that are not written yet, it begins no more: a callback may make much of little. */
+const MOST_UNWRITTEN = 4 * 1024 * 1024;
+
 interface Lane {
   readonly inOrder: ReturnType<typeof keyOrder>;
   /** Records being worked on, waiting in a backoff, or being settled. */
   open: number;
+  /** Bytes that were handed over, and are not written for sure. */
+  unwritten: number;
+  room: PromiseWithResolvers<void> | undefined;
 }
 
 /**
@@ -33,19 +39,45 @@ export function hop(options: HopOptions) {
     const { records, signal, settle: carryOut } = batch;
     const lane = laneOf(records[0]!.lane);
     const over = () => signal.aborted || options.halt.aborted;
-    const handOver = (visits: readonly Visit[], isLast: boolean) => {
+    const handOver = (visits: readonly Visit[], bytes: number, isLast: boolean) => {
       flushBefore(results, signal);
       if (isLast) gathering.get(signal)!.delete(results);
-      void settle(carryOut, visits, options).then(() => closed(lane, visits.length));
+      const written = writing(lane, bytes);
+      void settle(carryOut, visits, options, written).then(() => {
+        written();
+        closed(lane, visits.length);
+      });
     };
     const results = gather<Visit>(records.length, handOver);
     gathering.set(signal, (gathering.get(signal) ?? new Set()).add(results));
     for (let index = 0; index < records.length && !over(); index++) {
       const visit = new Visit(options, records[index]!, index, signal);
-      const room = lane.inOrder(visit.record.key, () => (over() ? undefined : work(visit, lane, results.add)));
+      const begin = (): Maybe<void> => {
+        if (over()) return;
+        return lane.unwritten < MOST_UNWRITTEN ? work(visit, lane, results.add) : roomIn(lane).then(begin);
+      };
+      const room = lane.inOrder(visit.record.key, begin);
       if (isPromise(room)) await room;
     }
     results.flush();
+  }
+
+  /** Returns what is to be called once they are written, or will not be. */
+  function writing(lane: Lane, bytes: number): () => void {
+    let rest = bytes;
+    lane.unwritten += bytes;
+    return () => {
+      lane.unwritten -= rest;
+      rest = 0;
+      lane.room?.resolve();
+      lane.room = undefined;
+    };
+  }
+
+  /** Resolves when some of what is unwritten has been written. */
+  function roomIn(lane: Lane): Promise<void> {
+    lane.room ??= Promise.withResolvers();
+    return lane.room.promise;
   }
 
   /** A message of an older batch may be late, and one of its key in a newer batch right behind it: that must not overtake it. */
@@ -81,7 +113,12 @@ export function hop(options: HopOptions) {
     if (lane.open === 0) wakeIdle?.();
   }
   function laneOf(name: string): Lane {
-    const lane = lanes.get(name) ?? { inOrder: keyOrder(options.concurrency), open: 0 };
+    const lane = lanes.get(name) ?? {
+      inOrder: keyOrder(options.concurrency),
+      open: 0,
+      unwritten: 0,
+      room: undefined,
+    };
     lanes.set(name, lane);
     return lane;
   }

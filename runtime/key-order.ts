@@ -3,7 +3,7 @@ import { isPromise, type Maybe } from "./maybe.ts";
 /** Never rejects. */
 export type Work = () => Maybe<void>;
 
-/** How many pieces of work may wait in a lane besides those that run. */
+/** How many pieces of work may wait in a lane besides those that run, and those that wait behind one of their key: whoever gives them bounds these. */
 const BACKLOG = 1_000;
 
 /**
@@ -16,7 +16,8 @@ export function keyOrder(limit: number): (key: Buffer | null, work: Work) => May
   /** A key is here while its work runs or is ready; the array holds what waits behind that. */
   const busyKeys = new Map<string, Work[]>();
   let running = 0;
-  let unfinished = 0;
+  /** Those that run or could. */
+  let open = 0;
   let roomMade: (() => void) | undefined;
 
   function begin(): void {
@@ -28,12 +29,16 @@ export function keyOrder(limit: number): (key: Buffer | null, work: Work) => May
       else finish(key);
     }
   }
+  function enter(key: string | null, work: Work): void {
+    open++;
+    ready.push({ key, work });
+  }
   function finish(key: string | null): void {
     running--;
-    unfinished--;
+    open--;
     const behind = key === null ? undefined : busyKeys.get(key);
     const next = behind?.shift();
-    if (next) ready.push({ key, work: next });
+    if (next) enter(key, next);
     else if (key !== null) busyKeys.delete(key);
     roomMade?.();
     roomMade = undefined;
@@ -42,14 +47,13 @@ export function keyOrder(limit: number): (key: Buffer | null, work: Work) => May
   return (keyBytes, work) => {
     const key = keyBytes?.toString("latin1") ?? null;
     const behind = key === null ? undefined : busyKeys.get(key);
-    unfinished++;
     if (behind) behind.push(work);
     else {
       if (key !== null) busyKeys.set(key, []);
-      ready.push({ key, work });
+      enter(key, work);
       begin();
     }
-    if (unfinished < limit + BACKLOG) return;
+    if (open < limit + BACKLOG) return;
     return new Promise((resolve) => (roomMade = resolve));
   };
 }

@@ -13,7 +13,7 @@ const LONGEST_MS = 5;
  */
 export function gather<T extends { readonly out: readonly Outgoing[] }>(
   expected: number,
-  handOver: (results: T[], isLast: boolean) => void,
+  handOver: (results: T[], bytes: number, isLast: boolean) => void,
 ) {
   let results: T[] = [];
   let bytes = 0;
@@ -25,10 +25,10 @@ export function gather<T extends { readonly out: readonly Outgoing[] }>(
     clearTimeout(timer);
     timer = undefined;
     if (results.length === 0) return;
-    const full = results;
+    const [full, size] = [results, bytes];
     results = [];
     bytes = 0;
-    handOver(full, missing === 0);
+    handOver(full, size, missing === 0);
   }
   /** Returns whether it handed over. */
   function add(result: T): boolean {
@@ -62,20 +62,26 @@ export interface Settling {
   readonly failed: (error: Error) => void;
 }
 
-/** Settles visits, with a dead letter in the place of what can't be sent, and tells what came of each. Never rejects. */
+/**
+ * Settles visits, with a dead letter in the place of what can't be sent, and tells what came of each. `sent` is called when
+ * what came of them is written for sure, though not yet their position; not always before the end. Never rejects.
+ */
 export async function settle(
   carryOut: Batch["settle"],
   visits: readonly Visit[],
   { settled, lost, stuck, failed }: Settling,
+  sent: () => void,
 ): Promise<void> {
   const instead: Instead = (index, why) => {
     const visit = visits.find((each) => each.index === index)!;
     return (visit.out = [letterInstead(visit, why, stuck)]);
   };
-  // Behind a slow message thousands may wait for their position: they keep no more than what is told of them.
-  const sent = () => visits.forEach((visit) => visit.letGo());
   try {
-    await carryOut(visits, instead, sent);
+    await carryOut(visits, instead, () => {
+      // Behind a slow message thousands may wait for their position: they keep no more than what is told of them.
+      for (const visit of visits) visit.letGo();
+      sent();
+    });
     tell(visits, settled);
   } catch (error) {
     if (error instanceof LaneLost) visits.forEach(lost);

@@ -1,11 +1,11 @@
 import { type } from "arktype";
-import { MetroStop, routed, type StopContext } from "metrobus";
+import { MetroStop, routed, type MetroBus, type StopContext } from "metrobus";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { statsRecorder } from "../../runtime/stats-recorder.ts";
 import { json, letterHeaders, line } from "../support/line.ts";
-import { eventually } from "../support/probe.ts";
+import { eventually, message } from "../support/probe.ts";
 
 const quick = { retries: { baseMs: 1 } };
 
@@ -378,6 +378,61 @@ describe("concurrency", () => {
       expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     }
   });
+
+  test("thousands that wait behind a slow one of their key hold up no other key", async () => {
+    await using bus = await line();
+    await bus.metro.create(["B"]);
+    const slow = Promise.withResolvers<void>();
+    const callback = async (message: { key: string }) => {
+      if (message.key === "slow") await slow.promise;
+      return message;
+    };
+    await bus.stop("A", callback, { concurrency: 8 });
+    const send = (key: string, count: number) =>
+      bus.metro.bus.send(
+        Array.from({ length: count }, () =>
+          message("A", key, JSON.stringify({ header: { route: ["B"] }, payload: { key } })),
+        ),
+      );
+    await send("slow", 3_000);
+    await send("other", 300);
+    expect((await bus.records("B", 300)).map(({ key }) => String(key))).toEqual(Array(300).fill("other"));
+    slow.resolve();
+    await eventually(async () => (await bus.metro.state("A"))[0]!.position === 3_300n);
+  });
+});
+
+describe("a callback that makes much of little", () => {
+  test.each([1, 16])(
+    "is not called while 4 MB of what it made are not written (concurrency %i)",
+    async (concurrency) => {
+      await using bus = await line();
+      await bus.metro.create(["B"]);
+      const gate = Promise.withResolvers<void>();
+      const { bus: inner } = bus.metro;
+      const held: MetroBus = {
+        ...bus.metro,
+        bus: {
+          ...inner,
+          consume: (options, onBatch) =>
+            inner.consume(options, (batch) =>
+              onBatch({ ...batch, settle: async (...settlement) => (await gate.promise, batch.settle(...settlement)) }),
+            ),
+        },
+      };
+      let calls = 0;
+      const enrich = async () => (calls++, { text: "x".repeat(300_000) });
+      await bus.stop("A", enrich, { bus: held, concurrency });
+      await inner.send(
+        Array.from({ length: 500 }, (_, n) => message("A", String(n), '{"header":{"route":["B"]},"payload":1}')),
+      );
+      await eventually(() => calls * 300_000 > 4 * 1_024 * 1_024);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(calls).toBeLessThan(16 + 3 + concurrency);
+      gate.resolve();
+      await bus.records("B", 500);
+    },
+  );
 });
 
 describe("a stop that is stopped", () => {
