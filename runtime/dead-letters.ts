@@ -12,6 +12,7 @@ import { byIds, newestOf, oldestFirst, spansOf } from "./dead-letters/scan.ts";
 import { isHandled, readStanding, Standing, type LetterState } from "./dead-letters/standing.ts";
 import { startWorker } from "./dead-letters/worker.ts";
 import { ConfigError, MetrobusError, UnknownTopic } from "./errors.ts";
+import { actionsTopic } from "./route.ts";
 
 export type { Action, ActionReport, ActOptions, Letter, LetterFilter, LetterState, ReplayChange };
 
@@ -56,7 +57,7 @@ export interface LetterWorker extends AsyncDisposable {
  */
 export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
   const topic = config.deadLetterTopic;
-  const actions = `${topic}.actions`;
+  const actions = actionsTopic(topic);
   let working: { readonly worker: Promise<Subscription>; users: number } | undefined;
 
   async function* list(filter: LetterFilter = {}): AsyncGenerator<Letter> {

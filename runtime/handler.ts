@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Config } from "./config.ts";
 import type { StopCallback } from "./context.ts";
-import { MetrobusError } from "./errors.ts";
+import { MetrobusError, OnceStoreUnavailable } from "./errors.ts";
 import { compose, type Handler, type Middleware } from "./middleware.ts";
 import { breaker, type Breaker } from "./middleware/breaker.ts";
 import { callbackHandler } from "./middleware/callback.ts";
@@ -19,9 +19,11 @@ import { laterDelays, laterWithin, onceKeeps, type StopOptions } from "./stop-op
 /** The options of any stop, whatever its callback takes. */
 export type AnyStopOptions = Omit<StopOptions<never>, "schema"> & { readonly schema?: StandardSchemaV1 };
 
-/** Whether trying again can help: where metrobus's own errors say that it can't, a stop's own function is not asked. */
+/** Whether trying again can help. A stop's own function is not asked where metrobus's own errors say that it can't, or that Redis is away. */
 function retryable({ isRetryable = () => true }: AnyStopOptions): (error: Error) => boolean {
-  return (error) => (!(error instanceof MetrobusError) || error.retryable) && isRetryable(error);
+  return (error) =>
+    error instanceof OnceStoreUnavailable ||
+    ((!(error instanceof MetrobusError) || error.retryable) && isRetryable(error));
 }
 
 /** The one breaker that all messages of a started stop pass; null: its options want none. */
@@ -60,7 +62,7 @@ export function stopHandler(
     retry({ attempts, baseMs, capMs, isRetryable: retryable(options) }),
     ...(options.once ? [once({ store, group, timeLimitMs, ...onceKeeps(options.once) })] : []),
     departure,
-    timeLimit(timeLimitMs),
+    timeLimit(timeLimitMs, options.once ? "goes on" : "ends"),
     ...(validator ? [schema(validator)] : []),
     ...use,
   ];

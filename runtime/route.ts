@@ -22,7 +22,10 @@ export function isTopic(name: unknown): name is string {
   return typeof name === "string" && /^[\w.-]{1,249}$/.test(name) && name !== "." && name !== "..";
 }
 
-/** Throws RouteError unless Kafka takes the name as a topic's and it is not the dead-letter topic. */
+/** Where what is done with dead letters is kept. */
+export const actionsTopic = (deadLetterTopic: string): string => `${deadLetterTopic}.actions`;
+
+/** Throws RouteError unless Kafka takes the name as a topic's and it is neither the dead-letter topic nor that of its actions. */
 export function checkTopic(topic: unknown, rules: RouteRules): asserts topic is string {
   if (!isTopic(topic)) {
     throw new RouteError(
@@ -32,6 +35,11 @@ export function checkTopic(topic: unknown, rules: RouteRules): asserts topic is 
   if (topic === rules.deadLetterTopic) {
     throw new RouteError(
       `the route leads to "${topic}", the dead-letter topic: throw in the callback to make a message a dead letter`,
+    );
+  }
+  if (topic === actionsTopic(rules.deadLetterTopic)) {
+    throw new RouteError(
+      `the route leads to "${topic}", where metrobus keeps what is done with dead letters: use "metrobus errors"`,
     );
   }
 }

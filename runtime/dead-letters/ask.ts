@@ -73,10 +73,10 @@ async function send(bus: Bus, letter: string, record: Outgoing, tally: Tally): P
 
 /** How long to wait for the next, ms. What was missed is caught up with for a second at most. */
 function pace(rate: number): () => number {
-  let due = Date.now();
+  let due = performance.now();
   return () => {
     if (rate <= 0) return 0;
-    const now = Date.now();
+    const now = performance.now();
     const ahead = due - now;
     due = Math.max(due, now - 1_000) + 1_000 / rate;
     return ahead;

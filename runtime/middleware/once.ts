@@ -108,8 +108,12 @@ function keyOfReplay({ id, record: { headers } }: Visit, key: string): string {
   return `${key}:${letter}`;
 }
 
-/** The message and the way it has come: a route may visit a stop twice, and that is no redelivery. */
-function visitHash({ id, envelope }: Visit): string {
-  const visit = JSON.stringify([id, envelope.header?.historical_route ?? []]);
+/**
+ * The message and the way it has come: a route may visit a stop twice, and that is no redelivery. An id that is a place in a
+ * topic, or a fork's of that, comes again when the topic is made anew: only with its time it is one message.
+ */
+function visitHash({ id, boarded, envelope }: Visit): string {
+  const way = envelope.header?.historical_route ?? [];
+  const visit = JSON.stringify(/-\d+-\d+(\.\d+)*$/.test(id) ? [id, way, boarded] : [id, way]);
   return createHash("sha256").update(visit).digest("base64url");
 }

@@ -189,6 +189,7 @@ describe("the route", () => {
   test.each([
     ["no topic name", ["not a topic"], "bad route"],
     ["the dead-letter topic", ["Error"], "bad route"],
+    ["where what is done with dead letters is kept", ["Error.actions"], "bad route"],
     ["nowhere", ["Nowhere"], "unknown topic Nowhere"],
     ["more than 64 stops", Array<string>(65).fill("B"), "bad route"],
   ])("to %s makes a dead letter", async (_what, route, reason) => {
@@ -416,7 +417,7 @@ describe("a callback that makes much of little", () => {
           ...inner,
           consume: (options, onBatch) =>
             inner.consume(options, (batch) =>
-              onBatch({ ...batch, settle: async (...settlement) => (await gate.promise, batch.settle(...settlement)) }),
+              onBatch({ ...batch, settle: (...settlement) => gate.promise.then(() => batch.settle(...settlement)) }),
             ),
         },
       };

@@ -4,7 +4,7 @@ import { Unavailable } from "../../runtime/errors.ts";
 import type { OnceStore } from "../../runtime/once-store.ts";
 import { memoryOnce } from "../../runtime/once-stores/memory.ts";
 import { json, letterHeaders, line, type Line } from "../support/line.ts";
-import { eventually } from "../support/probe.ts";
+import { eventually, message } from "../support/probe.ts";
 
 const HOUR = 3_600_000;
 
@@ -186,9 +186,9 @@ describe("a message that comes again, since its process died before it was settl
   test("and was broken off as the stop ended is free at once for the next", async () => {
     await using bus = await onceLine();
     const { seen, callback } = counting();
-    const hanging = (message: object) => {
+    const hanging = (message: object, { signal }: StopContext) => {
       callback(message);
-      return new Promise<never>(() => undefined);
+      return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
     };
     const first = await bus.stop("A", hanging, { ...quick, bus: bus.metro });
     await bus.metro.send("A", {}, { route: ["B"] });
@@ -219,6 +219,63 @@ async function sameGroup(bus: Line & ReturnType<typeof onceStore>, callback: (me
 }
 
 describe("once", () => {
+  test("work that was begun before its partition went to somebody else is not done again there", async () => {
+    const bus = await line({ METROBUS_PARTITIONS: "2" });
+    const { store } = onceStore();
+    const metro: MetroBus = { ...bus.metro, once: store };
+    const work = Promise.withResolvers<void>();
+    const calls: unknown[] = [];
+    const charge = async (message: { n: number }) => {
+      calls.push(message.n);
+      await work.promise;
+      return message;
+    };
+    await bus.metro.create(["B"]);
+    const options = { ...quick, bus: metro, concurrency: 8 };
+    const first = await bus.stop("A", charge, options);
+    for (let n = 0; n < 8; n++) await bus.metro.send("A", { n }, { key: String(n), route: ["B"] });
+    await eventually(() => calls.length === 8);
+    const second = await bus.stop("A", charge, options);
+    await eventually(() => first.health().lanes.length === 1 && second.health().lanes.length === 1);
+    work.resolve();
+    const arrived = (await bus.records("B", 8)).map((record) => (json(record)["payload"] as { n: number }).n);
+    expect(arrived.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(calls).toHaveLength(8);
+    await bus[Symbol.asyncDispose]();
+  });
+
+  test("Redis away is worth waiting for, whatever the stop's own function says of errors", async () => {
+    await using bus = await onceLine();
+    const { seen, callback } = counting();
+    bus.state.away = true;
+    await bus.stop("A", callback, { ...quick, bus: bus.metro, isRetryable: () => false });
+    await bus.metro.send("A", {}, { route: ["B"] });
+    await eventually(
+      async () =>
+        (await bus.metro.stats.read()).stops.some(({ breaker }) => breaker.openSince > 0) || bus.state.stored > 0,
+    );
+    bus.state.away = false;
+    await bus.records("B", 1);
+    expect(seen).toHaveLength(1);
+    expect(await bus.records("Error")).toEqual([]);
+  });
+
+  test("a topic that is made anew has messages of its own, though they stand where others stood", async () => {
+    const { state, store } = onceStore();
+    const payloads: unknown[] = [];
+    let before = 0;
+    for (const run of [1, 2]) {
+      await using bus = await line(settings);
+      await bus.metro.create(["B"]);
+      await bus.stop("A", (message: object) => message, { ...quick, bus: { ...bus.metro, once: store } });
+      await eventually(() => Date.now() > before);
+      before = Date.now() + 1;
+      await bus.metro.bus.send([message("A", null, JSON.stringify({ header: { route: ["B"] }, payload: { run } }))]);
+      payloads.push(json((await bus.records("B", 1))[0]!)["payload"]);
+    }
+    expect([payloads, state.stored]).toEqual([[{ run: 1 }, { run: 2 }], 2]);
+  });
+
   test("a route that visits a stop twice has its work done at each visit", async () => {
     await using bus = await onceLine();
     const { seen, callback } = counting();

@@ -40,7 +40,8 @@ export const isRebalance = (error: unknown): boolean =>
 export function refusal(error: unknown, topic: string): MetrobusError | null {
   const { type = "", message } = rootOf(error);
   if (type === "TOPIC_AUTHORIZATION_FAILED") return notAuthorized(topic);
-  if (["INVALID_RECORD", "INVALID_TIMESTAMP", "POLICY_VIOLATION", "INVALID_TOPIC_EXCEPTION"].includes(type))
+  // A time that it does not take is this machine's clock's, and no fault of the record.
+  if (["INVALID_RECORD", "POLICY_VIOLATION", "INVALID_TOPIC_EXCEPTION"].includes(type))
     return new MetrobusError(`topic "${topic}" does not take the record: ${message}`, {
       reason: "refused by the broker",
     });

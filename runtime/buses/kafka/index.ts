@@ -70,7 +70,8 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
       const setting = { newClient, admin, sender, topics, joinWithinMs, sessionTimeoutMs, log };
       const subscription = await subscribe({ options, onBatch, ...setting });
       subscriptions.add(subscription);
-      return subscription;
+      const ended = () => void subscriptions.delete(subscription);
+      return { ...subscription, stop: (...how) => subscription.stop(...how).finally(ended) };
     },
 
     send: createSend(sender, config.connectTimeoutMs),

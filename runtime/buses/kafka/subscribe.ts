@@ -111,19 +111,25 @@ export async function subscribe({
     (why) => member.replace(why),
     fail,
   );
+  // Answers that come together after a silence are one look.
+  let refreshing = false;
   const ticking = setInterval(() => {
     member.tick();
-    void assignment.refresh().then(
-      () => {
-        topicGone(false);
-        stalls.look();
-      },
-      (error: unknown) => {
-        stalls.away();
-        if (isUnknownTopic(error)) topicGone(true);
-      },
-    );
+    if (!refreshing) void refresh();
   }, TICK_MS).unref();
+
+  async function refresh(): Promise<void> {
+    refreshing = true;
+    try {
+      await assignment.refresh();
+      topicGone(false);
+      stalls.look();
+    } catch (error) {
+      stalls.away();
+      if (isUnknownTopic(error)) topicGone(true);
+    }
+    refreshing = false;
+  }
 
   function topicGone(isGone: boolean): void {
     if (isGone === (problem !== null)) return;
