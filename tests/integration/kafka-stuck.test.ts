@@ -77,3 +77,39 @@ describe.skipIf(!brokers)("results that the brokers refuse for now (skipped with
     },
   );
 });
+
+describe.skipIf(!brokers)("a request to write that the client forgets (skipped without Docker)", () => {
+  const { produce } = prototype;
+  afterEach(() => {
+    prototype.produce = produce;
+  });
+
+  test("is given up, and what was to be written is written once", { timeout: 180_000 }, async () => {
+    const bus = await openKafkaBus(brokers!);
+    const lines = (["at-least-once", "exactly-once"] as const).map((delivery) => {
+      const [topic, next, group] = [unique("topic"), unique("next"), unique("group")];
+      return { topic, next, group, delivery };
+    });
+    await bus.create(lines.flatMap(({ topic, next }) => [topic, next]).map((topic) => ({ topic, partitions: 1 })));
+    for (const { topic } of lines) await bus.send([message(topic, null, "1")]);
+    let forgotten = 0;
+    prototype.produce = () => {
+      forgotten++;
+      return new Promise(() => undefined);
+    };
+    for (const { topic, next, group, delivery } of lines)
+      await probe(bus, { topic, group, delivery }, ({ settle: carryOut, records }) =>
+        carryOut(
+          records.map((record, index) => ({ index, out: [message(next, null, text(record))] })),
+          () => [],
+        ),
+      );
+    await eventually(() => forgotten === 2);
+    prototype.produce = produce;
+    for (const { topic, next, group } of lines) {
+      await eventually(async () => (await bus.state(group, topic)).every(({ position, end }) => position === end));
+      expect((await everything(bus, next)).map(text)).toEqual(["1"]);
+    }
+    await bus.close();
+  });
+});

@@ -9,6 +9,7 @@ import "./coordinator-repair.ts";
 // Before what repairs what was decoded.
 import "./decoding.ts";
 import "./encoding.ts";
+import "./fetch-repair.ts";
 import "./read-committed.ts";
 
 /** One kafkajs instance with its sockets: an admin's, a producer's or a consumer's, never shared. */

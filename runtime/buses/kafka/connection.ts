@@ -1,4 +1,5 @@
 import type { Admin, Kafka } from "kafkajs";
+import { answered } from "./answered.ts";
 import type { Client, NewClient } from "./client.ts";
 
 /** One connection of kafkajs, lent to whoever has work for it. */
@@ -31,8 +32,7 @@ export function connection<T extends Connectable>(newClient: NewClient, make: (k
     async use(work) {
       const used = (open ??= connect(newClient()));
       try {
-        await used.connected;
-        return await work(used.inner);
+        return await answered(used.connected.then(() => work(used.inner)));
       } catch (error) {
         if (open === used) open = undefined;
         void end(used);

@@ -60,7 +60,7 @@ export function createMember(
   let heartbeat = Promise.withResolvers<void>();
 
   async function start(): Promise<void> {
-    const client = newClient(10_000);
+    const client = newClient();
     const consumer = client.kafka.consumer(consumerSettings(group, sessionTimeout));
     const mine = { client, consumer };
     current = mine;

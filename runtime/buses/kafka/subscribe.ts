@@ -3,6 +3,7 @@ import { until } from "../../backoff.ts";
 import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
 import { asError, Unavailable } from "../../errors.ts";
 import type { AdminConnection } from "./connection.ts";
+import { answered } from "./answered.ts";
 import { createAssignment } from "./assignment.ts";
 import { atLeastOnce } from "./at-least-once.ts";
 import type { NewClient } from "./client.ts";
@@ -57,7 +58,7 @@ export async function subscribe({
 
   const commits = commitQueue({
     lanes: () => assignment.lanes.values(),
-    commit: (offsets) => member.commit(offsets),
+    commit: (offsets) => answered(member.commit(offsets)),
     stopped: () => ended !== undefined,
     log,
   });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "kafkajs";
+import { answered } from "./answered.ts";
 import type { NewClient } from "./client.ts";
 import { clusterOf } from "./cluster.ts";
 import { typeOf } from "./failures.ts";
@@ -136,7 +137,7 @@ function producer({
 
   /** No step of a transaction is taken after the end: it could begin another one. */
   function step<T>(take: () => Promise<T>): Promise<T> {
-    return closed ? Promise.reject(new Error("the producer has been closed")) : take();
+    return closed ? Promise.reject(new Error("the producer has been closed")) : answered(take());
   }
 
   async function commit(rounds: Rounds, offset: number): Promise<void> {
