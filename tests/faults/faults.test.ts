@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { startCluster, type Cluster } from "./cluster.ts";
 import { faults, type Fault } from "./faults.ts";
 import { killAll } from "./process.ts";
-import { DELIVERIES, metrobus } from "./subjects.ts";
+import { DELIVERIES, metrobus, mixed } from "./subjects.ts";
 import { told, trial } from "./trial.ts";
 
 /** `npm test` has a short set; with CI=true every fault comes once, three to a line. More of them: `npm run faults`. */
@@ -39,6 +39,13 @@ describe.skipIf(!inject("kafka")).each([1, 3] as const)("on %i brokers (needs Do
       expect(verdict.broken).toEqual([]);
     },
   );
+
+  test.runIf(CI && size === 1)("stops of both deliveries in one route", async () => {
+    const chosen = (["SIGKILL", "broker killed"] as const).map((name) => [name, faults[name]!] as const);
+    const verdict = await trial({ cluster, subject: mixed, faults: chosen, seed, messages: 10_000, seconds: 6 });
+    console.log(`FAULT_SEED=${seed}: ${told(verdict)}`);
+    expect(verdict.broken).toEqual([]);
+  });
 });
 
 function setOf(size: 1 | 3, delivery: Delivery): (readonly string[])[] {

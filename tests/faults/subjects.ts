@@ -36,7 +36,14 @@ export function passOn(topic: string, workMs: number, env: Settings): Program {
   return { command: process.execPath, args, env };
 }
 
-export function metrobus(delivery: Delivery): Subject {
+export const metrobus = (delivery: Delivery): Subject => stops(delivery, () => delivery);
+
+/** The stop in the middle works at least once between two that work exactly once: so does the route. */
+export const mixed: Subject = stops("at-least-once", (topic) => (isSecond(topic) ? "at-least-once" : "exactly-once"));
+
+const isSecond = (topic: string): boolean => topic.startsWith("B");
+
+function stops(delivery: Delivery, deliveryOf: (topic: string) => Delivery): Subject {
   return {
     name: `metrobus ${delivery}`,
     delivery,
@@ -47,7 +54,9 @@ export function metrobus(delivery: Delivery): Subject {
         REDIS_URL: redis.url,
         METROBUS_DEAD_LETTER_TOPIC: letters,
         METROBUS_SESSION_TIMEOUT: "3s",
-        METROBUS_DELIVERY: delivery,
+        METROBUS_DELIVERY: deliveryOf(topic),
+        // Order is by key then, which the books look at.
+        METROBUS_CONCURRENCY: isSecond(topic) ? "8" : "1",
         LOG_FORMAT: "json",
         HEALTH_PORT: "0",
       }),

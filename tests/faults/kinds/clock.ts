@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
+import { waitFor } from "../patience.ts";
+import type { StopProcess } from "../process.ts";
 
 /** Debian's package; undefined: this machine has none. */
 export const FAKETIME = ["x86_64", "aarch64"]
@@ -16,6 +18,16 @@ export const clock: Record<string, Fault> = {
     missing: () => (FAKETIME ? null : "no libfaketime: install the package libfaketime"),
   },
 };
+
+/** By more than an hour, as of which Kafka takes no record: nothing is lost for that, and the process says what is wrong. */
+async function aheadOfKafka(line: Line, guest: StopProcess, clock: string): Promise<void> {
+  await writeFile(clock, "+7200");
+  line.hit();
+  const told = async () => (await guest.health("/readyz")).text.includes("have not taken the results");
+  await waitFor(told, 60, () => `a process to tell that Kafka takes nothing of it: ${guest.describe()}`);
+  await writeFile(clock, "-3600");
+  await guest.progress(Math.max(20, line.perSecond), 90);
+}
 
 async function clockJumps(line: Line): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "metrobus-clock-"));
@@ -37,6 +49,7 @@ async function clockJumps(line: Line): Promise<void> {
     line.hit();
     await guest.progress(Math.max(20, 3 * line.perSecond), 90);
   }
+  await aheadOfKafka(line, guest, clock);
   await guest.end("SIGTERM");
   await rm(folder, { recursive: true });
   const told = (guest.log.at(-1) as { time?: number } | undefined)?.time ?? Infinity;
