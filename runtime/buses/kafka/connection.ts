@@ -4,7 +4,10 @@ import type { Client, NewClient } from "./client.ts";
 
 /** One connection of kafkajs, lent to whoever has work for it. */
 export interface Connection<T> {
-  /** When `work` fails the connection is replaced: kafkajs may not recover from what happened. */
+  /**
+   * When `work` fails the connection is replaced, since kafkajs may not recover from what happened. It is closed when all
+   * other work on it has ended: closed under it, kafkajs would forget to answer some of that.
+   */
   use<R>(work: (connected: T) => Promise<R>): Promise<R>;
   close(): Promise<void>;
 }
@@ -18,6 +21,8 @@ interface Open<T> {
   readonly client: Client;
   readonly inner: T;
   readonly connected: Promise<void>;
+  users: number;
+  failed: boolean;
 }
 
 /** Connects when it is first used. */
@@ -26,17 +31,21 @@ export function connection<T extends Connectable>(newClient: NewClient, make: (k
   const end = ({ client, inner }: Open<T>) => client.end(() => inner.disconnect());
   function connect(client: Client): Open<T> {
     const inner = make(client.kafka);
-    return { client, inner, connected: inner.connect() };
+    return { client, inner, connected: inner.connect(), users: 0, failed: false };
   }
   return {
     async use(work) {
       const used = (open ??= connect(newClient()));
+      used.users++;
       try {
         return await answered(used.connected.then(() => work(used.inner)));
       } catch (error) {
         if (open === used) open = undefined;
-        void end(used);
+        used.failed = true;
         throw error;
+      } finally {
+        used.users--;
+        if (used.failed && used.users === 0) void end(used);
       }
     },
     async close() {

@@ -85,7 +85,7 @@ function stillness(signOf: (lane: Lane) => string | null) {
 const seconds = ({ looks }: Still): number => (looks * TICK_MS) / 1_000;
 
 function owedInWords(still: Still): string {
-  return `partition ${still.partition} has stood still for ${seconds(still)} s, though there is something to read or to commit and the brokers answer`;
+  return `partition ${still.partition} has stood still for ${seconds(still)} s: it waits for ${still.sign}, though the brokers answer`;
 }
 
 function refusedInWords(still: Still): string {
