@@ -20,8 +20,11 @@ interface Lane {
   readonly inOrder: ReturnType<typeof keyOrder>;
   /** Records being worked on, waiting in a backoff, or being settled. */
   open: number;
-  /** Bytes that were handed over, and are not written for sure. */
+  /** Records that it was given. */
+  given: number;
+  /** Bytes that were handed over, and are not written for sure; and behind which of its records all of that stands. */
   unwritten: number;
+  handedUpTo: number;
   room: PromiseWithResolvers<void> | undefined;
 }
 
@@ -39,10 +42,13 @@ export function hop(options: HopOptions) {
     const { records, signal, settle: carryOut } = batch;
     const lane = laneOf(records[0]!.lane);
     const over = () => signal.aborted || options.halt.aborted;
+    const first = lane.given;
+    lane.given += records.length;
     const handOver = (visits: readonly Visit[], bytes: number, isLast: boolean) => {
       flushBefore(results, signal);
       if (isLast) gathering.get(signal)!.delete(results);
       const written = writing(lane, bytes);
+      for (const { index } of visits) lane.handedUpTo = Math.max(lane.handedUpTo, first + index);
       void settle(carryOut, visits, options, written).then(() => {
         written();
         closed(lane, visits.length);
@@ -54,7 +60,9 @@ export function hop(options: HopOptions) {
       const visit = new Visit(options, records[index]!, index, signal);
       const begin = (): Maybe<void> => {
         if (over()) return;
-        return lane.unwritten < MOST_UNWRITTEN ? work(visit, lane, results.add) : roomIn(lane).then(begin);
+        // What is unwritten may wait for a record before it, never for one behind.
+        const canWait = lane.unwritten >= MOST_UNWRITTEN && first + index > lane.handedUpTo;
+        return canWait ? roomIn(lane).then(begin) : work(visit, lane, results.add);
       };
       const room = lane.inOrder(visit.record.key, begin);
       if (isPromise(room)) await room;
@@ -116,7 +124,9 @@ export function hop(options: HopOptions) {
     const lane = lanes.get(name) ?? {
       inOrder: keyOrder(options.concurrency),
       open: 0,
+      given: 0,
       unwritten: 0,
+      handedUpTo: -1,
       room: undefined,
     };
     lanes.set(name, lane);

@@ -436,6 +436,30 @@ describe("a callback that makes much of little", () => {
   );
 });
 
+test.each(["at-least-once", "exactly-once"] as const)(
+  "what many large results wait for is worked on though they are many (%s)",
+  async (delivery) => {
+    await using bus = await line({ METROBUS_DELIVERY: delivery });
+    await bus.metro.create(["B"]);
+    const slow = Promise.withResolvers<void>();
+    let calls = 0;
+    const callback = async (message: { slow?: true }) => {
+      calls++;
+      if (message.slow) await slow.promise;
+      return { text: "x".repeat(300_000) };
+    };
+    await bus.stop("A", callback, { concurrency: 32 });
+    const record = (key: string, payload: object) =>
+      message("A", key, JSON.stringify({ header: { route: ["B"] }, payload }));
+    // The second waits behind the first one of its key; all others are done before it.
+    const others = Array.from({ length: 30 }, (_, n) => record(String(n), {}));
+    await bus.metro.bus.send([record("k", { slow: true }), record("k", {}), ...others]);
+    await eventually(() => calls > 4_194_304 / 300_000);
+    slow.resolve();
+    await bus.records("B", 32);
+  },
+);
+
 describe("a stop that is stopped", () => {
   test("counts what is done, not what comes again since it lies behind a callback that did not end", async () => {
     await using bus = await line({ SHUTDOWN_TIMEOUT: "100ms" });
