@@ -16,11 +16,15 @@ export function keyOrder(limit: number): (key: Buffer | null, work: Work) => May
   /** A key is here while its work runs or is ready; the array holds what waits behind that. */
   const busyKeys = new Map<string, Work[]>();
   let running = 0;
+  let beginning = false;
   /** Those that run or could. */
   let open = 0;
   let roomMade: (() => void) | undefined;
 
   function begin(): void {
+    // Work that ends at once comes back here: thousands of it would be thousands of calls deep.
+    if (beginning) return;
+    beginning = true;
     while (running < limit && ready.length > 0) {
       const { key, work } = ready.shift()!;
       running++;
@@ -28,6 +32,7 @@ export function keyOrder(limit: number): (key: Buffer | null, work: Work) => May
       if (isPromise(done)) void done.then(() => finish(key));
       else finish(key);
     }
+    beginning = false;
   }
   function enter(key: string | null, work: Work): void {
     open++;

@@ -39,15 +39,21 @@ export async function hadWorkInFlight({ metro }: Line, { topic, taken }: StopPro
   });
 }
 
+/** Until one had taken messages that it had not committed. */
 async function frozen(line: Line): Promise<void> {
-  const victim = line.pick();
-  await victim.progress(line.upTo(100));
-  await victim.signal("SIGSTOP");
-  line.hit();
-  await thaw(line, victim);
+  for (let attempt = 1; ; attempt++) {
+    const victim = line.pick();
+    await victim.progress(line.upTo(100));
+    await victim.signal("SIGSTOP");
+    line.hit();
+    const inFlight = await hadWorkInFlight(line, victim);
+    await thaw(line, victim);
+    if (inFlight || !line.subject.delivery) return;
+    if (attempt >= ATTEMPTS) throw new Error(`${ATTEMPTS} times SIGSTOP, and never with messages in flight`);
+  }
 }
 
-/** Wakes a frozen process once others have done what it had, and waits until it works again. */
+/** Wakes a frozen process once others have done what it had. */
 export async function thaw(line: Line, victim: StopProcess): Promise<void> {
   try {
     const { topic } = victim;
