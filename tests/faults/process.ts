@@ -59,7 +59,8 @@ export function startProcess(topic: string, name: string, program: Program): Sto
   let atStep = false;
   let wanted = false;
   createInterface({ input: child.stdout! }).on("line", (line) => {
-    if (line.startsWith("step ")) atStep = true;
+    // It may stand behind a line that had no room in the pipe to its end.
+    if (line.includes("step ")) atStep = true;
     else taken.push(line);
   });
   createInterface({ input: child.stderr! }).on("line", (line) => {
