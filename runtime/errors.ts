@@ -125,8 +125,12 @@ export class OutcomeUnknown extends MetrobusError {
 
 /** The lane is no longer ours (a rebalance, or the stop is ending): what was not settled comes again elsewhere. */
 export class LaneLost extends MetrobusError {
-  constructor(lane: string, why: string) {
+  /** Of a settlement that was broken off: the indexes that the position had passed already. They do not come again. */
+  readonly passed: ReadonlySet<number>;
+
+  constructor(lane: string, why: string, passed: ReadonlySet<number> = new Set()) {
     super(`lane ${lane} is no longer ours: ${why}`, { reason: "lane lost" });
+    this.passed = passed;
   }
 }
 

@@ -76,16 +76,23 @@ export async function settle(
     const visit = visits.find((each) => each.index === index)!;
     return (visit.out = [letterInstead(visit, why, stuck)]);
   };
+  let reached = visits;
   try {
     await carryOut(visits, instead, () => {
       // Behind a slow message thousands may wait for their position: they keep no more than what is told of them.
       for (const visit of visits) visit.letGo();
       sent();
     });
-    tell(visits, settled);
   } catch (error) {
-    if (error instanceof LaneLost) visits.forEach(lost);
-    else failed(asError(error));
+    if (!(error instanceof LaneLost)) return failed(asError(error));
+    const { passed } = error;
+    reached = visits.filter(({ index }) => passed.has(index));
+    for (const visit of visits) if (!passed.has(visit.index)) lost(visit);
+  }
+  try {
+    tell(reached, settled);
+  } catch (error) {
+    failed(asError(error));
   }
 }
 

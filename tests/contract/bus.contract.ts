@@ -185,6 +185,23 @@ export function busContract(name: string, features: Bus["features"], open: () =>
         await eventually(() => records.length === 3);
       });
 
+      test("that is broken off names what the position had passed: it does not come again", async () => {
+        const topic = await topicOf(1);
+        const group = unique("group");
+        await sendNumbers(topic, 0, 3);
+        const { batch, subscription } = await wholeBatch(topic, group, 3);
+        const both = settle(batch, [
+          { index: 0, out: [] },
+          { index: 2, out: [] },
+        ]).catch((error: unknown) => error);
+        await eventually(async () => (await position(group, topic)) === 1n);
+        await subscription.stop(Date.now());
+        expect([...((await both) as LaneLost).passed]).toEqual([0]);
+        const { records } = await join(bus, { topic, group });
+        await eventually(() => records.length === 2);
+        expect(records.map(text)).toEqual(["1", "2"]);
+      });
+
       test("carries out its calls in the order they were made", async () => {
         const topic = await topicOf(1);
         const next = await topicOf(1, "next");

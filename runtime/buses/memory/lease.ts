@@ -117,7 +117,14 @@ export class Lease {
         this.#holder.changed(this);
       });
     this.#last = carriedOut.catch(() => undefined);
-    return carriedOut.then(() => this.#passed(done.reduce((end, { index }) => Math.max(end, first + index + 1), 0)));
+    const end = done.reduce((most, { index }) => Math.max(most, first + index + 1), 0);
+    return carriedOut.then(() => this.#passed(end)).catch((error: unknown) => this.#broken(error, first, done));
+  }
+
+  #broken(error: unknown, first: number, done: readonly Settled[]): never {
+    if (!(error instanceof LaneLost)) throw error;
+    const passed = done.filter(({ index }) => first + index < this.#position).map(({ index }) => index);
+    throw new LaneLost(this.lane.name, this.#lost ?? "", new Set(passed));
   }
 
   /** Resolves when all below `end` is settled; rejects when the lane is lost before that. */
