@@ -69,8 +69,9 @@ export interface Batch {
    * with backoff: the lane waits.
    *
    * Resolves when all is durable and the lane's position has passed it: what lies behind an unsettled record waits for
-   * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere; what it has, `passed` names. Everything else
-   * (brokers away, leaders moving, time-outs) the bus retries until it works or the lane is lost.
+   * that one. Rejects only with LaneLost: what the position has not passed comes again, here or elsewhere; its
+   * `passed` names what it has. Everything else (brokers away, leaders moving, time-outs) the bus retries until it works or
+   * the lane is lost.
    *
    * `sent` may be called before that, when `out` is durable and waits only for the position to pass it: whoever holds
    * records, or `out`, can let go of them. It needs no `this`.

@@ -128,9 +128,18 @@ export class LaneLost extends MetrobusError {
   /** Of a settlement that was broken off: the indexes that the position had passed already. They do not come again. */
   readonly passed: ReadonlySet<number>;
 
+  readonly #lane: string;
+  readonly #why: string;
+
   constructor(lane: string, why: string, passed: ReadonlySet<number> = new Set()) {
     super(`lane ${lane} is no longer ours: ${why}`, { reason: "lane lost" });
     this.passed = passed;
+    [this.#lane, this.#why] = [lane, why];
+  }
+
+  /** The same of a settlement, which had these indexes. */
+  of(done: readonly { readonly index: number }[], hasPassed: (index: number) => boolean): LaneLost {
+    return new LaneLost(this.#lane, this.#why, new Set(done.map(({ index }) => index).filter(hasPassed)));
   }
 }
 

@@ -8,7 +8,7 @@ import type { Outcome, Visit } from "../visit.ts";
  * thrown away. A lost lane ends the attempt the same way; unless it goes on, since what comes of it is kept for whoever has
  * the lane now: then its signal aborts only when the process has to end.
  */
-export function timeLimit(limitMs: number, withoutLane: "ends" | "goes on" = "ends"): Middleware {
+export function timeLimit(limitMs: number, withoutLane: "ends" | "goes on"): Middleware {
   return (next) => (visit) => {
     const outcome = next(visit);
     return isPromise(outcome) ? limited(outcome, visit, limitMs, withoutLane) : outcome;

@@ -70,8 +70,6 @@ export class Lane {
   readonly #queue = new Queue();
   #fetchedFrom = -1;
   #running = false;
-  /** It was lost. */
-  #why = "";
 
   constructor(partition: number, holder: LaneHolder) {
     this.partition = partition;
@@ -149,7 +147,6 @@ export class Lane {
   lose(why: string): Promise<void> {
     this.#queue.clear();
     this.confirmed = false;
-    this.#why = why;
     this.#controller.abort(new LaneLost(String(this.partition), why));
     this.#holder.changed(this);
     return this.settler.close();
@@ -171,11 +168,6 @@ export class Lane {
     return free && room && this.settler.ready && this.#queue.head !== undefined;
   }
 
-  #broken(done: readonly Settled[], { offsets }: Given): LaneLost {
-    const passed = done.filter(({ index }) => offsets[index]! < this.committed).map(({ index }) => index);
-    return new LaneLost(String(this.partition), this.#why, new Set(passed));
-  }
-
   async #give(): Promise<void> {
     const records = this.#queue.take();
     if (this.paused && this.#queue.bytes <= this.#share / 2) this.#holder.fetching(this, true);
@@ -185,7 +177,8 @@ export class Lane {
       try {
         await this.settler.settle(given, ...settlement);
       } catch (error) {
-        throw error instanceof LaneLost ? this.#broken(settlement[0], given) : error;
+        const hasPassed = (index: number) => given.offsets[index]! < this.committed;
+        throw error instanceof LaneLost ? error.of(settlement[0], hasPassed) : error;
       }
     };
     this.#running = true;

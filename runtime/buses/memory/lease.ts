@@ -118,13 +118,12 @@ export class Lease {
       });
     this.#last = carriedOut.catch(() => undefined);
     const end = done.reduce((most, { index }) => Math.max(most, first + index + 1), 0);
-    return carriedOut.then(() => this.#passed(end)).catch((error: unknown) => this.#broken(error, first, done));
-  }
-
-  #broken(error: unknown, first: number, done: readonly Settled[]): never {
-    if (!(error instanceof LaneLost)) throw error;
-    const passed = done.filter(({ index }) => first + index < this.#position).map(({ index }) => index);
-    throw new LaneLost(this.lane.name, this.#lost ?? "", new Set(passed));
+    return carriedOut
+      .then(() => this.#passed(end))
+      .catch((error: unknown) => {
+        const hasPassed = (index: number) => first + index < this.#position;
+        throw error instanceof LaneLost ? error.of(done, hasPassed) : error;
+      });
   }
 
   /** Resolves when all below `end` is settled; rejects when the lane is lost before that. */
