@@ -49,8 +49,8 @@ export function tracing({ stop, group, system }: TracedStop): Middleware {
     const inside = trace.setSpan(parent, span);
     const ended = (outcome: Outcome) => {
       end(span, visit, outcome);
-      if (outcome.kind === "forward" || outcome.kind === "pass")
-        visit.out = visit.out.map((out) => traced(out, inside));
+      // A letter, and what is put off, keeps the message as it came.
+      if (outcome.kind !== "dead" && outcome.kind !== "later") visit.out = visit.out.map((out) => traced(out, inside));
       return outcome;
     };
     const failed = (error: unknown): never => {

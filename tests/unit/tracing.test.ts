@@ -7,6 +7,7 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from "@opentelemetry/sdk-trace-base";
+import type { StopContext } from "metrobus";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { line } from "../support/line.ts";
 import { eventually } from "../support/probe.ts";
@@ -83,6 +84,15 @@ test("a message that fails has one span with all its attempts, an error, and its
   expect(span.attributes).toMatchObject({ "metrobus.outcome": "dead", "metrobus.attempts": 2 });
   const [letter] = await bus.records("Error", 1);
   expect(letter!.headers.map(([name]) => name)).not.toContain("traceparent");
+});
+
+test("forks of a message that is dropped are part of its trace", async () => {
+  await using bus = await line(on);
+  await bus.stop("A", (payload: object, context: StopContext) => (context.fork(payload, ["B"]), null));
+  await bus.stop("B", () => null);
+  await bus.metro.send("A", {}, { route: [] });
+  const span = await spans(2);
+  expect(parentOf(span("process B"))).toBe(span("process A").spanContext().spanId);
 });
 
 test("is off unless it is wanted: no span, and a traceparent travels as it came", async () => {
