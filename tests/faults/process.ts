@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { waitFor } from "./patience.ts";
@@ -44,6 +44,7 @@ export interface StopProcess {
 
 /** A folder where the whole log of each process is kept, for who looks for the cause of something. */
 const LOGS = process.env["FAULT_LOGS"];
+if (LOGS) mkdirSync(LOGS, { recursive: true });
 
 /** All that any test has started and that has not ended. */
 const started = new Set<() => unknown>();

@@ -1,5 +1,6 @@
 /**
- * `npm run faults`: every fault alone, with each delivery and for the peers, then random sequences until the time is over.
+ * `npm run faults`: every fault alone, with each delivery and for the peers, then random sequences until the time is over
+ * (none with `--minutes 0`).
  * `--together` has the faults of `--only`, by their full names and in that order, in one trial.
  * `--only <fault>` (part of its name), `--delivery <…>`, `--subject metrobus|peers`, `--seed <n>`, `--messages <n>`, `--minutes <n>`;
  * `--write` puts the table into docs/guarantees.md.
@@ -92,10 +93,10 @@ async function together(cluster: Cluster): Promise<void> {
   for (const subject of subjects) await run(cluster, subject, which, seed);
 }
 
-/** Three faults at a time, from a seed of their own, until the time is over. */
+/** Three faults at a time, from a seed of their own, until the time is over; two of each delivery at least. */
 async function sequences(cluster: Cluster): Promise<void> {
   const ours = subjects.filter(({ delivery }) => delivery);
-  for (let turn = 1; Date.now() < until && ours.length > 0; turn++) {
+  for (let turn = 1; ours.length > 0 && (turn <= 2 * ours.length || Date.now() < until); turn++) {
     const random = xoroshiro128plus(seed + turn);
     const subject = ours[turn % ours.length]!;
     const pool = chosen.filter(([, fault]) => fits(fault, subject) && !fault.missing?.() && !fault.instances);
@@ -115,7 +116,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 say(`seed ${seed}`);
 for (const subject of subjects) await subject.prepare?.();
 for (const size of [1, 3] as const) {
-  const inSequence = size === 3 && values.only.length !== 1 && !values.together && Date.now() < until;
+  const inSequence = size === 3 && values.only.length !== 1 && !values.together && minutes > 0;
   if (!inSequence && !chosen.some(([, { brokers = 1 }]) => brokers === size)) continue;
   if (values.together && size === 1 && chosen.some(([, { brokers }]) => brokers === 3)) continue;
   await using cluster = await startCluster(size);
