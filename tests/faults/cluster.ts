@@ -17,6 +17,8 @@ export interface Disk {
 export interface Node {
   readonly id: number;
   readonly container: string;
+  /** All ways of processes under test to it. */
+  readonly proxies: readonly Proxy[];
 }
 
 /** Kafka, Redis and toxiproxy, made for the faults. */
@@ -76,14 +78,19 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
   const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
   const admin = adminOf(direct);
   let gone: Promise<void> | undefined;
-  const nodes = places.map(({ id }, at) => ({ id, container: containers[at]!.getId() }));
+  const proxies = await Promise.all(between);
+  const nodes = places.map(({ id }, at) => ({
+    id,
+    container: containers[at]!.getId(),
+    proxies: proxies.filter(({ upstream }) => upstream.startsWith(`broker-${id}:`)),
+  }));
   return {
     brokers: places.map((place) => `127.0.0.1:${place.proxied}`).join(","),
     direct,
     redis,
     nodes,
     disk: holder && { node: nodes[2]!, fill: () => fill(holder), free: () => free(holder) },
-    proxies: await Promise.all(between),
+    proxies,
     network,
     admin,
     tool: (program, args, input) => runTool(containers[0]!, program, args, input),
@@ -113,6 +120,11 @@ async function makeDisk(volume: string): Promise<StartedTestContainer> {
     .withCommand(["sleep", "infinity"])
     .withBindMounts([{ source: volume, target: SMALL_DISK }])
     .start();
+}
+
+/** Opens or closes a way; what is connected through it is cut. */
+export async function switched({ listen, upstream, toxiproxy, name }: Proxy, enabled: boolean): Promise<void> {
+  await (await toxiproxy.get(name)).update({ enabled, listen, upstream });
 }
 
 async function fill(holder: StartedTestContainer): Promise<void> {

@@ -1,5 +1,5 @@
 import { docker } from "../../support/docker.ts";
-import type { Cluster, Node } from "../cluster.ts";
+import { switched, type Cluster, type Node } from "../cluster.ts";
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { rest, waitFor } from "../patience.ts";
@@ -21,11 +21,15 @@ function allHit({ hit, unanswered, stops }: Line): void {
   unanswered();
 }
 
-async function down(line: Line, { container }: Node, how: "stop" | "kill"): Promise<void> {
+/** While it is gone nothing answers at its address: a proxy that calls it then hangs for two minutes, and with it whoever comes after. */
+async function down(line: Line, { container, proxies }: Node, how: "stop" | "kill"): Promise<void> {
   allHit(line);
-  await (how === "stop" ? docker("stop", "--time", "60", container) : docker("kill", container));
+  if (how === "stop") await docker("stop", "--time", "60", container);
+  const closed = proxies.map((proxy) => switched(proxy, false));
+  await Promise.all(how === "kill" ? [docker("kill", container), ...closed] : closed);
   await rest(line.upTo(3) * 1_000);
   await docker("start", container);
+  await Promise.all(proxies.map((proxy) => switched(proxy, true)));
   await line.cluster.healthy();
 }
 

@@ -1,4 +1,4 @@
-import type { Proxy } from "toxiproxy-node-client";
+import { switched } from "../cluster.ts";
 import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { rest } from "../patience.ts";
@@ -28,10 +28,6 @@ async function cut(line: Line): Promise<void> {
     await Promise.all(line.cluster.proxies.map((proxy) => switched(proxy, true)));
     await line.recovered();
   }
-}
-
-async function switched({ listen, upstream, toxiproxy, name }: Proxy, enabled: boolean): Promise<void> {
-  await (await toxiproxy.get(name)).update({ enabled, listen, upstream });
 }
 
 /** Requests reach the broker, nothing comes back, and a second later the connection ends. */
