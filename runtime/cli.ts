@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { demoCommand } from "./commands/demo.ts";
 import { errorsCommand } from "./commands/errors.ts";
 import { genCommand } from "./commands/gen.ts";
+import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { pushCommand } from "./commands/push.ts";
 import { runCommand } from "./commands/run.ts";
 import { webCommand } from "./commands/web.ts";
@@ -17,6 +18,7 @@ Examples:
   $ metrobus gen                            write data/emails.dat and data/whitelist.dat
   $ metrobus run stops/log.ts my-stop.ts    several stops in one process
   $ metrobus push --count 5000 --rate 0     5,000 messages to Source, as fast as it goes
+  $ metrobus pause Charge                   hold the messages of a stop, until metrobus resume Charge
   $ metrobus errors list --since 2h         what has failed in the last two hours
   $ metrobus --settings metrobus.env web     the status page, configured by a file
 
@@ -35,7 +37,17 @@ function program(): Command {
     .addHelpText("after", HELP)
     .exitOverride()
     .hook("preAction", (command) => loadSettings(command.opts<{ settings?: string }>().settings));
-  for (const add of [demoCommand, pushCommand, genCommand, webCommand, runCommand, errorsCommand]) add(metrobus);
+  for (const add of [
+    demoCommand,
+    pushCommand,
+    genCommand,
+    webCommand,
+    runCommand,
+    pauseCommand,
+    resumeCommand,
+    errorsCommand,
+  ])
+    add(metrobus);
   return metrobus;
 }
 

@@ -41,6 +41,8 @@ export interface Config {
   readonly sessionTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly tracing: boolean;
+  /** "": it has none. */
+  readonly version: string;
   readonly healthPort: number | null;
   readonly logLevel: string;
   readonly logFormat: "json" | "pretty";
@@ -100,6 +102,7 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     sessionTimeoutMs: values.METROBUS_SESSION_TIMEOUT!,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT!,
     tracing: values.METROBUS_TRACING!,
+    version: values.METROBUS_VERSION ?? "",
     healthPort: values.HEALTH_PORT ?? null,
     logLevel: values.LOG_LEVEL!,
     logFormat: values.LOG_FORMAT ?? (process.stderr.isTTY ? "pretty" : "json"),

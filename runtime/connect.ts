@@ -84,7 +84,12 @@ async function open(config: Config): Promise<MetroBus> {
   const bus = await openBus(config, log);
   const stats = await openStatsStore(config, log);
   const once = await openOnceStore(config, log);
-  const recorder = statsRecorder(stats, { instance: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`, log });
+  const [host, { pid }] = [hostname(), process];
+  const recorder = statsRecorder(stats, {
+    instance: `${host}-${pid}-${randomUUID().slice(0, 8)}`,
+    process: { host, pid, version: config.version, startedAt: Math.round(Date.now() - process.uptime() * 1_000) },
+    log,
+  });
   const traced = config.tracing ? (await import("./tracing.ts")).inActiveSpan : (out: Outgoing) => out;
   const close = async (deadline?: number) => {
     await recorder.close(deadline);

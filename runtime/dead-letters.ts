@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { hostname, userInfo } from "node:os";
 import type { Outgoing, Received, Subscription } from "./bus.ts";
 import type { MetroBus } from "./connect.ts";
 import { act, type ActOptions } from "./dead-letters/act.ts";
@@ -13,6 +12,7 @@ import { isHandled, readStanding, Standing, type LetterState } from "./dead-lett
 import { startWorker } from "./dead-letters/worker.ts";
 import { ConfigError, MetrobusError, UnknownTopic } from "./errors.ts";
 import { actionsTopic } from "./route.ts";
+import { whoAsks } from "./who-asks.ts";
 
 export type { Action, ActionReport, ActOptions, Letter, LetterFilter, LetterState, ReplayChange };
 
@@ -185,12 +185,3 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
 }
 
 const letterOf = (record: Received, standing: Standing) => readLetter(record, standing.of(letterId(record)));
-
-/** A container may run under a user that has no name. */
-function whoAsks(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch {
-    return hostname();
-  }
-}

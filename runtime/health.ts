@@ -8,6 +8,8 @@ export interface StopHealth {
   readonly ready: boolean;
   /** For 55 s there was lag and no progress, although nothing was under way (a callback, a backoff, a settlement) and the bus answered: the client is stuck. */
   readonly stuck: boolean;
+  /** Whether it holds its messages, since somebody has paused it: that is as it should be. */
+  readonly paused: boolean;
   /** What is in its way, in words. */
   readonly problems: readonly string[];
   /** Records that retention removed before they were read. */

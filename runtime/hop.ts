@@ -4,6 +4,7 @@ import { asError, LaneLost } from "./errors.ts";
 import { keyOrder } from "./key-order.ts";
 import { isPromise, type Maybe } from "./maybe.ts";
 import type { Handler } from "./middleware.ts";
+import type { PauseGate } from "./pause-gate.ts";
 import { gather, settle, type Gathering, type Settling } from "./settlement.ts";
 import { Visit, type Outcome, type VisitSetting } from "./visit.ts";
 
@@ -11,6 +12,7 @@ export interface HopOptions extends VisitSetting, Settling {
   readonly handler: Handler;
   /** Callbacks of one lane running at once. */
   readonly concurrency: number;
+  readonly gate: PauseGate;
 }
 
 /** While a lane has so many bytes that are not written yet, it begins no more: a callback may make much of little. */
@@ -60,6 +62,8 @@ export function hop(options: HopOptions) {
       const visit = new Visit(options, records[index]!, index, signal);
       const begin = (): Maybe<void> => {
         if (over()) return;
+        const held = options.gate.pass(signal, options.halt);
+        if (isPromise(held)) return held.then(begin);
         // What is unwritten may wait for a record before it, never for one behind.
         const canWait = lane.unwritten >= MOST_UNWRITTEN && first + index > lane.handedUpTo;
         return canWait ? roomIn(lane).then(begin) : work(visit, lane, results.add);

@@ -9,6 +9,8 @@ import { hop } from "./hop.ts";
 import type { Breaker } from "./middleware/breaker.ts";
 import type { Middleware } from "./middleware.ts";
 import type { TracedStop } from "./tracing.ts";
+import { pauseGate } from "./pause-gate.ts";
+import { membership, type Membership } from "./presence.ts";
 import { progressWatch } from "./stuck-lanes.ts";
 import { runStop } from "./run.ts";
 import { checkStop, laterDelays, type StopOptions } from "./stop-options.ts";
@@ -37,6 +39,8 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
   #metro: MetroBus | undefined;
   #books: Books | undefined;
   #breaker: Breaker | null = null;
+  readonly #gate = pauseGate();
+  #membership: Membership | undefined;
   #started: Promise<this> | undefined;
   #stopped: Promise<void> | undefined;
   #progress: ReturnType<typeof progressWatch> | undefined;
@@ -85,6 +89,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       stop: this.topic,
       ready: problems.length === 0,
       stuck: stuck.length > 0,
+      paused: this.#membership?.paused ?? false,
       problems,
       gaps: this.#books?.gaps() ?? 0,
       lag: lanes.reduce((sum, { position, end }) => sum + Number(end - position), 0),
@@ -130,16 +135,31 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       halt: this.#halt.signal,
       handler: stopHandler(this.callback, this.#options, { config, group, breaker, once, tracing }),
       concurrency: this.#options.concurrency ?? config.concurrency,
+      gate: this.#gate,
       failed: this.#failure.resolve,
     });
     const delivery = this.#options.delivery ?? config.delivery;
     if (delivery === "exactly-once" && !bus.features.exactlyOnce) throw notOnThisBus(this.topic, bus.name);
     const later = laterDelays(this.#options);
     const consuming = { topic: this.topic, group, start: config.start, delivery, later, onGap: books.gap };
+    const { member, begin } = (this.#membership = membership({
+      stop: this.topic,
+      group,
+      delivery,
+      lanes: () => this.#subscription?.lanes() ?? [],
+      problems: () => this.health().problems,
+      gate: this.#gate,
+      log,
+    }));
+    void recorder.join(member).then(begin);
     const subscription = (this.#subscription = await bus.consume(consuming, onBatch));
     this.#idle = idle;
     void subscription.failed.then(this.#failure.resolve);
-    this.#progress = progressWatch({ lanes: subscription.lanes, busy, ask: () => bus.state(group, this.topic) });
+    this.#progress = progressWatch({
+      lanes: subscription.lanes,
+      busy: (lane) => this.#gate.closed || busy(lane),
+      ask: () => bus.state(group, this.topic),
+    });
     this.#watch = setInterval(() => this.#look(), 1_000).unref();
     log.info({ group, bus: bus.name }, "the stop has begun");
     if (this.#options.once && config.stats === "memory" && bus.name !== "memory")
@@ -184,6 +204,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     await subscription?.stop(deadline, this.#idle?.());
     this.#subscription = undefined;
     if (this.#breaker?.openSince()) this.#metro?.recorder.breaker(this.topic, 0);
+    if (this.#membership) this.#metro?.recorder.leave(this.#membership.member);
     const counted = Math.max(deadline, Date.now() + COUNTS_MS);
     await this.#metro?.recorder.flush(counted);
     if (!this.#options.bus) await this.#metro?.close(counted);

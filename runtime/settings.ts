@@ -181,6 +181,11 @@ export const settings = {
     fallback: "off",
     doc: "A span for each message at each stop, for the OpenTelemetry SDK that the process has set up.",
   },
+  METROBUS_VERSION: {
+    schema: text,
+    fallback: "",
+    doc: "What the status page calls the version of the stops in this process, such as a tag or a commit.",
+  },
   HEALTH_PORT: {
     schema: whole(0, 65_535),
     fallback: "",

@@ -1,8 +1,17 @@
 import { until } from "./backoff.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
-import type { Flush, OutcomeKind, StatsStore, StopFlush } from "./stats-store.ts";
+import type { Flush, Orders, OutcomeKind, Presence, StatsStore, StopFlush, StopPresence } from "./stats-store.ts";
 import { stopCounts, type StopCounts } from "./stop-counts.ts";
+
+/** A stop of this process. */
+export interface Member {
+  readonly stop: string;
+  /** Asked every two seconds. */
+  tell(): StopPresence;
+  /** Told with every write whether it is to hold its messages. */
+  pause(paused: boolean): void;
+}
 
 export interface StatsRecorder {
   /** So many messages of a stop with one outcome. */
@@ -13,6 +22,10 @@ export interface StatsRecorder {
   gap(stop: string, records: number): void;
   /** Since when a stop's breaker is open (epoch ms), or that it is closed (0): told on each change, and every second while it is open. */
   breaker(stop: string, openSince: number): void;
+  /** From now on the stop is told of, and hears what it is to do: when this resolves, unless the store is away. Never rejects. */
+  join(member: Member): Promise<void>;
+  /** It is told of no more. */
+  leave(member: Member): void;
   /** Writes all that is counted now. Resolves when that was tried, or at `deadline` (epoch ms; default: none); never rejects. */
   flush(deadline?: number): Promise<void>;
   /** Writes what is left, trying again until `deadline` (epoch ms; default: 2 s from now), and says what was lost if it can't. */
@@ -22,6 +35,8 @@ export interface StatsRecorder {
 export interface RecorderOptions {
   /** Names this process among all that write to the store: never used before. */
   instance: string;
+  /** What is told of the process, besides its stops. */
+  process?: Omit<Presence, "stops">;
   log: Pick<Logger, "warn" | "info">;
   /** Default: 250. */
   flushEveryMs?: number;
@@ -30,6 +45,9 @@ export interface RecorderOptions {
 }
 
 const CLOSE_WITHIN_MS = 2_000;
+const TELL_EVERY_MS = 2_000;
+/** A store that hangs keeps no stop from beginning. */
+const JOIN_WITHIN_MS = 2_000;
 
 /**
  * Counts in memory and writes the differences a few times a second. What could not be written is written again, the
@@ -38,7 +56,11 @@ const CLOSE_WITHIN_MS = 2_000;
  */
 export function statsRecorder(store: StatsStore, options: RecorderOptions): StatsRecorder {
   const { instance, log, flushEveryMs = 250, now = Date.now } = options;
+  const { process = { host: "", pid: 0, version: "", startedAt: now() } } = options;
   const stops = new Map<string, StopCounts>();
+  const members = new Set<Member>();
+  /** When it is time to tell of the process; Infinity: there is nothing to tell. */
+  let tellAt = Infinity;
   let sequence = 0;
   /** When the first of what is counted and not collected was counted; null: nothing is. */
   let since: number | null = null;
@@ -52,39 +74,49 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
     let counts = stops.get(stop);
     if (!counts) stops.set(stop, (counts = stopCounts()));
     since ??= now();
-    if (!timer) arm();
+    arm();
     return counts;
   }
 
-  /** Only while there is something to write; it does not keep the process alive. */
+  /** Only while there is something to write, or stops to tell of; it does not keep the process alive. */
   function arm(): void {
-    timer = setTimeout(tick, flushEveryMs).unref();
+    timer ??= setTimeout(tick, flushEveryMs).unref();
   }
 
   function tick(): void {
     void flush().then(() => {
       timer = undefined;
-      if (since !== null || unwritten) arm();
+      if (since !== null || unwritten || members.size > 0) arm();
     });
   }
 
   function collect(): Flush | null {
-    if (since === null) return null;
-    const coversMs = now() - since;
+    const isTelling = performance.now() >= tellAt;
+    if (since === null && !isTelling) return null;
+    const coversMs = since === null ? 0 : now() - since;
     since = null;
     const taken: StopFlush[] = [];
     for (const [stop, counts] of stops) {
       const differences = counts.take();
       if (differences) taken.push({ stop, ...differences });
     }
-    return { instance, sequence: ++sequence, coversMs, stops: taken };
+    return { instance, sequence: ++sequence, coversMs, stops: taken, ...(isTelling && { presence: presence() }) };
+  }
+
+  function presence(): Presence {
+    tellAt = members.size > 0 ? performance.now() + TELL_EVERY_MS : Infinity;
+    return { ...process, stops: [...members].map((member) => member.tell()) };
+  }
+
+  function obey({ paused }: Orders): void {
+    for (const member of members) member.pause(paused.includes(member.stop));
   }
 
   /** Resolves with whether there is nothing unwritten. */
   async function write(): Promise<boolean> {
     if (!unwritten) return true;
     try {
-      await store.write(unwritten);
+      obey(await store.write(unwritten));
     } catch (error) {
       if (!down) log.warn(`counts can't be written and are kept until they can: ${asError(error).message}`);
       down = true;
@@ -106,7 +138,7 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
   }
 
   async function untilWritten(over: () => boolean): Promise<void> {
-    while ((since !== null || unwritten) && !over()) {
+    while ((since !== null || unwritten || performance.now() >= tellAt) && !over()) {
       await flush();
       if (unwritten) await new Promise((resolve) => setTimeout(resolve, flushEveryMs));
     }
@@ -117,8 +149,19 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
     times: (stop, workedMs, waitedMs) => of(stop).times(workedMs, waitedMs),
     gap: (stop, records) => of(stop).gap(records),
     breaker: (stop, openSince) => of(stop).breaker(openSince),
+    async join(member) {
+      members.add(member);
+      tellAt = 0;
+      arm();
+      await until(Date.now() + JOIN_WITHIN_MS, flush());
+    },
+    leave(member) {
+      if (members.delete(member)) tellAt = 0;
+    },
     flush: (deadline) => (deadline === undefined ? flush() : until(deadline, flush())),
     async close(deadline = Date.now() + CLOSE_WITHIN_MS) {
+      if (members.size > 0) tellAt = 0;
+      members.clear();
       await until(
         deadline,
         untilWritten(() => Date.now() >= deadline),

@@ -1,6 +1,8 @@
+import type { Delivery } from "./bus.ts";
+
 /**
- * Where counts live, so that any process can show them. A process counts in memory and writes a `Flush` a few times a
- * second; whoever shows them reads a `Snapshot`.
+ * Where counts live, so that any process can show them, and what operators want of stops. A process counts in memory and
+ * writes a `Flush` a few times a second, and hears what its stops are to do; whoever shows it reads a `Snapshot`.
  */
 
 /** "later": put off, so it comes again, and what becomes of it then counts too. */
@@ -43,6 +45,60 @@ export interface BreakerState {
   openSince: number;
 }
 
+/** What a process tells of itself, every two seconds while it has stops. */
+export interface Presence {
+  host: string;
+  pid: number;
+  /** What `METROBUS_VERSION` says of it; "": nothing. */
+  version: string;
+  /** Epoch ms. */
+  startedAt: number;
+  /** Its stops; none: it ends. */
+  stops: readonly StopPresence[];
+}
+
+export interface StopPresence {
+  stop: string;
+  /** The consumer group. */
+  group: string;
+  delivery: Delivery;
+  /** Whether it holds its messages, because somebody wants that. */
+  paused: boolean;
+  /** What is in its way, in words, as its health has it. */
+  problems: readonly string[];
+  lanes: readonly LanePresence[];
+}
+
+/** A lane that a process has, as it knows it. */
+export interface LanePresence {
+  lane: string;
+  position: number;
+  end: number;
+  /** When its position moved last, epoch ms; 0: not yet. */
+  movedAt: number;
+}
+
+/** A process as a store knows it. */
+export interface Instance extends Presence {
+  instance: string;
+  /** When it told of itself last, epoch ms by the store's clock. It is forgotten after `PRESENT_MS`. */
+  seenAt: number;
+}
+
+/** That somebody wants a stop to hold its messages. */
+export interface Pause {
+  /** Who. */
+  by: string;
+  /** Epoch ms. */
+  at: number;
+}
+
+/** What the processes are to do. */
+export interface Orders {
+  /** The stops that hold their messages. */
+  paused: readonly string[];
+}
+
 /** Differences of one process. A store applies each (instance, sequence) once, however often it is written. */
 export interface Flush {
   instance: string;
@@ -51,6 +107,7 @@ export interface Flush {
   /** The time over which it was counted: long, when the store was away, and then not the rate of the second it is written in. */
   coversMs: number;
   stops: readonly StopFlush[];
+  presence?: Presence;
 }
 
 export interface StopSnapshot {
@@ -83,21 +140,32 @@ export interface Snapshot {
   hits: number;
   /** By stop, in order of name. */
   stops: readonly StopSnapshot[];
+  /** The processes that are there, in order of name. */
+  instances: readonly Instance[];
+  /** By stop. */
+  pauses: ReadonlyMap<string, Pause>;
 }
 
 /** Every call resolves or throws within a few seconds, also when the server hangs. */
 export interface StatsStore {
   /** Adds the differences, at once or not at all; the same (instance, sequence) again changes nothing. Throws Unavailable. */
-  write(flush: Flush): Promise<void>;
+  write(flush: Flush): Promise<Orders>;
   /** Throws Unavailable. */
   read(): Promise<Snapshot>;
   /** Counts one opening of the page; returns the total. Throws Unavailable. */
   hit(): Promise<number>;
+  /** All processes of the stop are to hold its messages; a stop that is paused stays so as it is. Throws Unavailable. */
+  pause(stop: string, by: string): Promise<void>;
+  /** They are to go on. Throws Unavailable. */
+  resume(stop: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** At most this many different (outcome, detail) per stop; what comes later is counted under "other". */
 export const MAX_DETAILS = 100;
+
+/** A process counts as there for so long after it has told of itself last. */
+export const PRESENT_MS = 10_000;
 
 /** A breaker counts as open for so long after a process has said so last: it may have died meanwhile. */
 export const OPEN_KEPT_MS = 10_000;

@@ -22,14 +22,14 @@ export function routes(latest: LatestStats, live: Live): Routes {
     "/api/stats": async () => {
       const found = await latest.read();
       if (!found.snapshot || found.fault) return unavailable(found);
-      const { snapshot } = found;
-      const stops = everyStop(snapshot);
+      const { at, counter, hits } = found.snapshot;
+      const stops = everyStop(found.snapshot);
       const measured = stops.map((stop) => ({
         ...stop,
         workedMs: quantiles(stop.worked),
         waitedMs: quantiles(stop.waited),
       }));
-      return { json: { ...snapshot, totals: totals(stops), stops: measured } };
+      return { json: { at, counter, hits, totals: totals(stops), stops: measured } };
     },
     "/healthz": () => ({ json: { status: "ok" } }),
     "/readyz": async () => {

@@ -20,6 +20,15 @@ export const stopKey = (stop: string): string => `metrobus:stop:${stop}`;
 /** Hash of one stop: process → `<since>:<until>`, epoch ms, of the breakers that are open. It expires. */
 export const openKey = (stop: string): string => `metrobus:open:${stop}`;
 
+/** Sorted set: process → when it told of itself last, epoch ms. */
+export const INSTANCES = "metrobus:instances";
+
+/** Hash: process → what it told of itself, as JSON (see `Presence`). */
+export const PRESENCES = "metrobus:presences";
+
+/** Hash: stop → who paused it and when, as JSON (see `Pause`). */
+export const PAUSES = "metrobus:pauses";
+
 /** Hash of one second of Redis's clock: stop → messages. It expires. */
 export const RATE = "metrobus:rate:";
 

@@ -1,17 +1,19 @@
-import { MAX_DETAILS, OPEN_KEPT_MS } from "../stats-store.ts";
+import { MAX_DETAILS, OPEN_KEPT_MS, PRESENT_MS } from "../stats-store.ts";
 import { openKey, RATE, stopKey } from "../redis/keys.ts";
 
 const WEEK = 7 * 86_400;
 const RATE_KEPT = 60;
 
 /**
- * Adds one flush, at once: KEYS are the instance's sequence, the counter and the set of stops; ARGV is the flush as
- * JSON. A sequence number that was there before changes nothing. Whatever can be wrong with the data, or with keys that
- * somebody else has written, fails in the first half, before anything has been changed.
+ * Adds one flush, at once, and returns the stops that are paused: KEYS are the instance's sequence, the counter, the set of
+ * stops, the instances, their presences, and the pauses; ARGV is the flush and its presence ("": none; "-": it ends) as JSON. A sequence
+ * number that was there before changes nothing. Whatever can be wrong with the data, or with keys that somebody else has
+ * written, fails in the first half, before anything has been changed.
  */
 export const FLUSH_SCRIPT = `
 local flush = cjson.decode(ARGV[1])
-if flush.sequence <= tonumber(redis.call("GET", KEYS[1]) or "0") then return 0 end
+local paused = redis.call("HKEYS", KEYS[6])
+if flush.sequence <= tonumber(redis.call("GET", KEYS[1]) or "0") then return paused end
 
 local function whole(key, field)
   local value = redis.call("HGET", key, field) or "0"
@@ -21,7 +23,10 @@ end
 
 local time = redis.call("TIME")
 local rate = "${RATE}" .. time[1]
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call("SISMEMBER", KEYS[3], "")
+redis.call("ZCARD", KEYS[4])
+redis.call("HLEN", KEYS[5])
 for _, stop in ipairs(flush.stops) do
   stop.key = "${stopKey("")}" .. stop.stop
   stop.processed = 0
@@ -56,7 +61,7 @@ for _, stop in ipairs(flush.stops) do
   end
   for field, by in pairs(stop.added) do redis.call("HINCRBY", stop.key, field, by) end
   if stop.breaker and stop.breaker.openSince > 0 then
-    local span = string.format("%.0f:%.0f", stop.breaker.openSince, time[1] * 1000 + ${OPEN_KEPT_MS})
+    local span = string.format("%.0f:%.0f", stop.breaker.openSince, now + ${OPEN_KEPT_MS})
     redis.call("HSET", stop.openKey, flush.instance, span)
     redis.call("PEXPIRE", stop.openKey, ${OPEN_KEPT_MS})
   elseif stop.breaker then
@@ -65,5 +70,13 @@ for _, stop in ipairs(flush.stops) do
   if stop.isLatest then redis.call("HSET", stop.key, "lastSeen", stop.lastSeen) end
 end
 redis.call("EXPIRE", rate, ${RATE_KEPT})
-return 1
+if ARGV[2] ~= "" then
+  redis.call("ZADD", KEYS[4], ARGV[2] == "-" and 0 or string.format("%.0f", now), flush.instance)
+  redis.call("HSET", KEYS[5], flush.instance, ARGV[2])
+end
+for _, instance in ipairs(redis.call("ZRANGEBYSCORE", KEYS[4], "-inf", now - ${PRESENT_MS})) do
+  redis.call("ZREM", KEYS[4], instance)
+  redis.call("HDEL", KEYS[5], instance)
+end
+return paused
 `;

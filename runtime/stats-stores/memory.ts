@@ -2,10 +2,14 @@ import { merge } from "../histogram.ts";
 import {
   MAX_DETAILS,
   OPEN_KEPT_MS,
+  PRESENT_MS,
   type BreakerState,
   type Buckets,
   type Count,
   type Flush,
+  type Instance,
+  type Orders,
+  type Pause,
   type StatsStore,
   type StopFlush,
 } from "../stats-store.ts";
@@ -28,17 +32,23 @@ interface Totals {
 export function memoryStats(now: () => number = Date.now): StatsStore {
   const sequences = new Map<string, number>();
   const stops = new Map<string, Totals>();
+  const instances = new Map<string, Instance>();
+  const pauses = new Map<string, Pause>();
   let hits = 0;
 
-  const write = ({ instance, sequence, coversMs, stops: flushed }: Flush): void => {
-    if (sequence <= (sequences.get(instance) ?? 0)) return;
+  const orders = (): Orders => ({ paused: [...pauses.keys()] });
+  const write = ({ instance, sequence, coversMs, stops: flushed, presence }: Flush): Orders => {
+    if (sequence <= (sequences.get(instance) ?? 0)) return orders();
     sequences.set(instance, sequence);
+    if (presence) instances.set(instance, { instance, seenAt: now(), ...presence });
+    if (presence?.stops.length === 0) instances.delete(instance);
     for (const flush of flushed) {
       if (!stops.has(flush.stop)) stops.set(flush.stop, newTotals());
       const totals = stops.get(flush.stop)!;
       add(totals, flush, Math.floor(now() / 1_000), Math.min(1, 1_000 / Math.max(1, coversMs)));
       if (flush.breaker) tell(totals, instance, flush.breaker, now());
     }
+    return orders();
   };
 
   return {
@@ -56,9 +66,15 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
         counter: Object.fromEntries(snapshots.map(({ stop, processed }) => [stop, processed])),
         hits,
         stops: snapshots.toSorted(byName),
+        instances: [...instances.values()]
+          .filter(({ seenAt }) => seenAt > at - PRESENT_MS)
+          .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+        pauses: new Map(pauses),
       };
     },
     hit: async () => ++hits,
+    pause: async (stop, by) => void (pauses.has(stop) || pauses.set(stop, { by, at: now() })),
+    resume: async (stop) => void pauses.delete(stop),
     close: async () => undefined,
   };
 }

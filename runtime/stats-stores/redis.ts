@@ -1,8 +1,30 @@
 import { defineScript, RESP_TYPES } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
-import { COUNTER, HITS, openKey, RATE, sequenceKey, stopKey, STOPS } from "../redis/keys.ts";
-import type { Count, OutcomeKind, Snapshot, StatsStore, StopSnapshot } from "../stats-store.ts";
+import {
+  COUNTER,
+  HITS,
+  INSTANCES,
+  openKey,
+  PAUSES,
+  PRESENCES,
+  RATE,
+  sequenceKey,
+  stopKey,
+  STOPS,
+} from "../redis/keys.ts";
+import {
+  PRESENT_MS,
+  type Count,
+  type Instance,
+  type OutcomeKind,
+  type Pause,
+  type Presence,
+  type Snapshot,
+  type StatsStore,
+  type StopSnapshot,
+} from "../stats-store.ts";
 import { FLUSH_SCRIPT } from "./flush-script.ts";
+import { presenceText, readPause, readPresence } from "./presence.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
 /** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
@@ -10,12 +32,12 @@ const HASH_AS_MAP = { [RESP_TYPES.MAP]: Map };
 
 const flush = defineScript({
   SCRIPT: FLUSH_SCRIPT,
-  NUMBER_OF_KEYS: 3,
-  parseCommand: (parser, keys: readonly [string, string, string], json: string) => {
+  NUMBER_OF_KEYS: 6,
+  parseCommand: (parser, keys: readonly string[], json: string, presence: string) => {
     for (const key of keys) parser.pushKey(key);
-    parser.push(json);
+    parser.push(json, presence);
   },
-  transformReply: (reply: unknown) => reply,
+  transformReply: (reply: unknown) => reply as readonly string[],
 });
 
 /**
@@ -25,19 +47,23 @@ const flush = defineScript({
 export function redisStats(options: RedisOptions): StatsStore {
   const { ask, close } = redisConnection(options, { flush });
   return {
-    async write(flush) {
-      const keys = [sequenceKey(flush.instance), COUNTER, STOPS] as const;
-      await ask((client) => client.flush(keys, JSON.stringify(flush)));
+    async write({ presence, ...flush }) {
+      const keys = [sequenceKey(flush.instance), COUNTER, STOPS, INSTANCES, PRESENCES, PAUSES];
+      const [json, told] = [JSON.stringify(flush), toldOf(presence)];
+      return { paused: await ask((client) => client.flush(keys, json, told)) };
     },
 
     read: () =>
       ask(async (connected): Promise<Snapshot> => {
         const client = connected.withTypeMapping(HASH_AS_MAP);
-        const [[seconds, microseconds], counter, hits, names] = await Promise.all([
+        const [[seconds, microseconds], counter, hits, names, seen, presences, pauses] = await Promise.all([
           client.time(),
           client.hGetAll(COUNTER),
           client.get(HITS),
           client.sMembers(STOPS),
+          client.zRangeWithScores(INSTANCES, 0, -1),
+          client.hGetAll(PRESENCES),
+          client.hGetAll(PAUSES),
         ]);
         const full = Array.from({ length: RATE_SECONDS }, (_, back) => RATE + String(Number(seconds) - back - 1));
         const [rates, stops, open] = await Promise.all([
@@ -54,13 +80,35 @@ export function redisStats(options: RedisOptions): StatsStore {
           stops: names
             .map((name, n) => readStop(name, stops[n]!, recent(name), openSince(open[n]!, at)))
             .toSorted(byName),
+          instances: seen
+            .filter(({ score }) => score > at - PRESENT_MS)
+            .flatMap(({ value, score }) => instanceOf(value, score, presences.get(value) ?? ""))
+            .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+          pauses: new Map([...pauses].map(([stop, text]) => [stop, readPause(text)])),
         };
       }),
 
     hit: () => ask((client) => client.incr(HITS)),
 
+    async pause(stop, by) {
+      await ask((client) => client.hSetNX(PAUSES, stop, JSON.stringify({ by, at: Date.now() } satisfies Pause)));
+    },
+
+    async resume(stop) {
+      await ask((client) => client.hDel(PAUSES, stop));
+    },
+
     close: async () => close(),
   };
+}
+
+/** As the flush script has it. */
+const toldOf = (presence: Presence | undefined): string =>
+  presence ? (presence.stops.length > 0 ? presenceText(presence) : "-") : "";
+
+function instanceOf(instance: string, seenAt: number, json: string): Instance[] {
+  const presence = readPresence(json);
+  return presence ? [{ instance, seenAt, ...presence }] : [];
 }
 
 /** From the fields that the flush script writes. */

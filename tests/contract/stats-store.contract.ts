@@ -5,6 +5,7 @@ import {
   type Count,
   type Flush,
   type OutcomeKind,
+  type Presence,
   type StatsStore,
   type StopFlush,
 } from "../../runtime/stats-store.ts";
@@ -202,6 +203,55 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       await eventually(async () => (await stopOf(stop))!.breaker.openSince === 0);
     });
 
+    test("knows the processes that tell of themselves, until they end or fall silent", async () => {
+      const [ending, silent, telling] = [unique("a"), unique("b"), unique("c")];
+      const sequences = new Map<string, number>();
+      const tell = (instance: string, told: Presence) => {
+        const sequence = (sequences.get(instance) ?? 0) + 1;
+        sequences.set(instance, sequence);
+        return store.write({ ...flush(sequence), instance, presence: told });
+      };
+      const there = async () => (await other.read()).instances.filter(({ instance }) => sequences.has(instance));
+      await tell(telling, presence("Telling"));
+      await tell(ending, presence("Ending"));
+      await tell(silent, presence("Silent"));
+      const { at, instances } = await other.read();
+      const [first, ...rest] = await there();
+      expect(first).toEqual({ instance: ending, seenAt: expect.any(Number), ...presence("Ending") });
+      expect(Math.abs(first!.seenAt - at)).toBeLessThan(5_000);
+      expect(rest.map(({ instance }) => instance)).toEqual([silent, telling]);
+      expect(instances.map(({ instance }) => instance)).toEqual(instances.map(({ instance }) => instance).toSorted());
+
+      await tell(ending, { ...presence(""), stops: [] });
+      expect((await there()).map(({ instance }) => instance)).toEqual([silent, telling]);
+      await eventually(async () => {
+        await tell(telling, presence("Telling"));
+        return (await there()).length === 1;
+      });
+      expect((await there())[0]).toMatchObject({ instance: telling, stops: [{ stop: "Telling" }] });
+    });
+
+    test("tells every process which stops are paused, and everybody by whom", async () => {
+      const stop = unique("__proto__");
+      const orders = async () => (await store.write(flush(1))).paused.includes(stop);
+      expect(await orders()).toBe(false);
+      await other.pause(stop, "ann");
+      await other.pause(stop, "joe");
+      expect(await orders()).toBe(true);
+      const { at, pauses } = await store.read();
+      expect(pauses.get(stop)).toEqual({ by: "ann", at: expect.any(Number) });
+      expect(Math.abs(pauses.get(stop)!.at - at)).toBeLessThan(60_000);
+      const again = flush(1);
+      expect((await Promise.all([store.write(again), other.write(again)])).map(({ paused }) => paused)).toEqual([
+        expect.arrayContaining([stop]),
+        expect.arrayContaining([stop]),
+      ]);
+      await other.resume(stop);
+      await other.resume(stop);
+      expect(await orders()).toBe(false);
+      expect((await store.read()).pauses.has(stop)).toBe(false);
+    });
+
     test("counts openings of the page", async () => {
       const before = (await store.read()).hits;
       expect([await store.hit(), await other.hit()]).toEqual([before + 1, before + 2]);
@@ -218,6 +268,23 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
 const count = (outcome: OutcomeKind, detail: string, number: number): Count => ({ outcome, detail, count: number });
 
 const empty = (stop: string): StopFlush => ({ stop, counts: [], worked: {}, waited: {}, lastSeen: 1, gaps: 0 });
+
+const presence = (stop: string): Presence => ({
+  host: "here",
+  pid: 7,
+  version: "1.2.3",
+  startedAt: 1_700_000_000_000,
+  stops: [
+    {
+      stop,
+      group: `metrobus.${stop}`,
+      delivery: "exactly-once",
+      paused: true,
+      problems: [],
+      lanes: [{ lane: "0", position: 5, end: 7, movedAt: 1_700_000_000_001 }],
+    },
+  ],
+});
 
 /** By an instance of its own. */
 const flush = (sequence: number, ...stops: StopFlush[]): Flush => ({

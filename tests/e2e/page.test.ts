@@ -19,10 +19,10 @@ const BUILT_IN = ["__proto__", "constructor", "toString"];
 afterAll(() => browser?.close());
 
 let sequence = 0;
-function write(stats: StatsStore, stop: string, counts: readonly Count[], gaps = 0): Promise<void> {
+async function write(stats: StatsStore, stop: string, counts: readonly Count[], gaps = 0): Promise<void> {
   const times = { worked: { 30: 90, 44: 10 }, waited: { 50: 100 } };
   const stops = [{ stop, counts, ...times, lastSeen: Date.now(), gaps }];
-  return stats.write({ instance: "test", sequence: ++sequence, coversMs: 250, stops });
+  await stats.write({ instance: "test", sequence: ++sequence, coversMs: 250, stops });
 }
 
 async function writeDemo(stats: StatsStore): Promise<void> {

@@ -3,9 +3,12 @@ import type { Batch } from "../../runtime/bus.ts";
 import { memoryBus } from "../../runtime/buses/memory/index.ts";
 import { hop, type HopOptions } from "../../runtime/hop.ts";
 import { createLogger } from "../../runtime/logger.ts";
+import { pauseGate } from "../../runtime/pause-gate.ts";
 import type { Visit } from "../../runtime/visit.ts";
 import { eventually, message, text } from "../support/probe.ts";
 
+const OPEN = pauseGate();
+OPEN.set(false);
 const DROPPING: HopOptions = {
   stop: "T",
   rules: { maxHops: 64, deadLetterTopic: "Error" },
@@ -13,6 +16,7 @@ const DROPPING: HopOptions = {
   halt: new AbortController().signal,
   handler: () => ({ kind: "drop", reason: "why" }),
   concurrency: 1,
+  gate: OPEN,
   settled: () => undefined,
   lost: () => undefined,
   stuck: () => undefined,

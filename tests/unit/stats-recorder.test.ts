@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Unavailable } from "../../runtime/errors.ts";
 import { statsRecorder } from "../../runtime/stats-recorder.ts";
 import { MAX_DETAILS, type Flush, type StatsStore } from "../../runtime/stats-store.ts";
@@ -13,8 +13,10 @@ function breakable() {
   const write: StatsStore["write"] = async (flush) => {
     tried.push(flush);
     if (state.fault === "hung") return new Promise(() => undefined);
-    if (state.fault !== "down") await store.write(flush);
+    if (state.fault === "down") throw new Unavailable("the server is gone");
+    const orders = await store.write(flush);
     if (state.fault !== "none") throw new Unavailable("the server is gone");
+    return orders;
   };
   const logged: string[] = [];
   const log = {
@@ -137,4 +139,48 @@ test.each<[what: string, given: unknown, counted: string]>([
   for (let n = 0; n < 2; n++) recorder.count("Log", "dropped", given as string);
   await recorder.flush();
   expect((await store.read()).stops[0]!.counts).toEqual([{ outcome: "dropped", detail: counted, count: 2 }]);
+});
+
+describe("a stop that has joined", () => {
+  const member = (stop: string) => {
+    const paused: boolean[] = [];
+    const presence = { stop, group: "g", delivery: "at-least-once", paused: false, problems: [], lanes: [] } as const;
+    return { member: { stop, tell: () => presence, pause: (wanted: boolean) => void paused.push(wanted) }, paused };
+  };
+
+  test("is told of though it counts nothing, until it leaves; then its process is not there any more", async () => {
+    const { recorder, store } = breakable();
+    const stops = async () => (await store.read()).instances.flatMap(({ stops }) => stops.map(({ stop }) => stop));
+    const [one, other] = [member("One").member, member("Other").member];
+    await recorder.join(one);
+    await recorder.join(other);
+    expect(await stops()).toEqual(["One", "Other"]);
+    recorder.leave(one);
+    await recorder.flush();
+    expect(await stops()).toEqual(["Other"]);
+    await recorder.close();
+    expect(await store.read()).toMatchObject({ instances: [] });
+  });
+
+  test("has heard whether it is paused when joining is done, and hears it again with every write", async () => {
+    const { recorder, store } = breakable();
+    await store.pause("One", "ann");
+    const { member: one, paused } = member("One");
+    await recorder.join(one);
+    expect(paused.at(-1)).toBe(true);
+    await store.resume("One");
+    await eventually(() => paused.at(-1) === false);
+    await recorder.close();
+  });
+
+  test.each(["down", "hung"] as const)(
+    "is not kept waiting by a store that is %s, and keeps what it was told",
+    async (fault) => {
+      const { recorder, state } = breakable();
+      state.fault = fault;
+      const { member: one, paused } = member("One");
+      await recorder.join(one);
+      expect(paused).toEqual([]);
+    },
+  );
 });
