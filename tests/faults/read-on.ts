@@ -29,7 +29,10 @@ export async function readOn(
   progress: Progress,
   take: (record: Found) => void,
 ): Promise<void> {
-  const bounds = await cluster.admin((admin) => boundsOf(admin, topics));
+  let bounds: readonly Bounds[] = [];
+  // A broker that has just come back may not know of them yet.
+  const known = async () => (bounds = await cluster.admin((admin) => boundsOf(admin, topics))).length > 0;
+  await waitFor(known, 60, () => `the bounds of ${topics.join(", ")}`);
   for (const { place, low } of bounds) progress.set(place, Math.max(low, progress.get(place) ?? 0));
   const open = () => bounds.filter(({ place, end }) => progress.get(place)! < end);
   if (open().length === 0) return;

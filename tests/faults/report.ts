@@ -12,20 +12,36 @@ export interface Result {
 const PAGE = join(import.meta.dirname, "../../docs/guarantees.md");
 const [BEGIN, END] = ["<!-- faults: written by npm run faults -- --write -->", "<!-- end of faults -->"];
 
+type Cells = ReadonlyMap<string, string>;
+/** Fault → subject → what is told of it. */
+type Table = ReadonlyMap<string, Cells>;
+
+const FAULT = "fault";
+
 /** A row a fault, a column a subject: lost · twice · out of order · stuck partitions. */
-export function table(results: readonly Result[]): string {
-  const subjects = [...new Set(results.map(({ subject }) => subject))];
+export const table = (results: readonly Result[]): string => text(tableOf(results));
+
+function tableOf(results: readonly Result[]): Table {
   const rows = Map.groupBy(results, ({ faults }) => (faults.length === 1 ? faults[0]! : "random sequences of three"));
-  const lines = [...rows].map(([fault, found]) => {
-    const cells = subjects.map((name) => cell(found.filter(({ subject }) => subject === name)));
-    return `| ${[fault, ...cells].join(" | ")} |`;
-  });
-  const head = ["fault", ...subjects];
-  return [`| ${head.join(" | ")} |`, `| ${head.map(() => "---").join(" | ")} |`, ...lines].join("\n");
+  return new Map(
+    [...rows].map(([fault, found]) => {
+      const bySubject = Map.groupBy(found, ({ subject }) => subject);
+      return [fault, new Map([...bySubject].map(([subject, some]) => [subject, cell(some)]))];
+    }),
+  );
+}
+
+function text(rows: Table): string {
+  const subjects = [...new Set([...rows.values()].flatMap((cells) => [...cells.keys()]))];
+  const lines = [
+    [FAULT, ...subjects],
+    ["---", ...subjects.map(() => "---")],
+    ...[...rows].map(([fault, cells]) => [fault, ...subjects.map((subject) => cells.get(subject) ?? "")]),
+  ];
+  return lines.map((line) => `| ${line.join(" | ")} |`).join("\n");
 }
 
 function cell(results: readonly Result[]): string {
-  if (results.length === 0) return "";
   const verdicts = results.flatMap(({ verdict }) => (verdict ? [verdict] : []));
   if (verdicts.length < results.length) return "no books";
   const sum = (of: (verdict: Verdict) => number) => verdicts.reduce((total, verdict) => total + of(verdict), 0);
@@ -36,14 +52,25 @@ function cell(results: readonly Result[]): string {
   return numbers.join(" · ");
 }
 
-function summary(results: readonly Result[]): string {
-  const messages = results.reduce((total, { verdict }) => total + (verdict?.sent ?? 0), 0);
-  return `${results.length} trials with ${messages.toLocaleString("en")} messages in all.`;
+/** The table of a page, as `text` has written it. */
+function read(page: string): Table {
+  const lines = page.split("\n").filter((line) => line.startsWith("| "));
+  const [head, , ...rows] = lines.map((line) => line.slice(2, -2).split(" | "));
+  const subjects = head?.slice(1) ?? [];
+  return new Map(
+    rows.map(([fault, ...cells]) => [
+      fault!,
+      new Map(cells.flatMap((each, at) => (each.trim() ? [[subjects[at]!, each] as const] : []))),
+    ]),
+  );
 }
 
+/** Puts what was found into docs/guarantees.md, in the place of what was found there before of the same fault and subject. */
 export async function write(results: readonly Result[]): Promise<void> {
   const page = await readFile(PAGE, "utf8");
   const [before, rest] = page.split(BEGIN) as [string, string];
-  const after = rest.split(END)[1]!;
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${table(results)}\n\n${summary(results)}\n\n${END}${after}`);
+  const [old, after] = rest.split(END) as [string, string];
+  const rows = new Map(read(old));
+  for (const [fault, cells] of tableOf(results)) rows.set(fault, new Map([...(rows.get(fault) ?? []), ...cells]));
+  await writeFile(PAGE, `${before}${BEGIN}\n\n${text(rows)}\n\n${END}${after}`);
 }

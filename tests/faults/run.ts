@@ -3,7 +3,7 @@
  * (none with `--minutes 0`).
  * `--together` has the faults of `--only`, by their full names and in that order, in one trial.
  * `--only <fault>` (part of its name), `--delivery <…>`, `--subject metrobus|peers`, `--seed <n>`, `--messages <n>`, `--minutes <n>`;
- * `--write` puts the table into docs/guarantees.md.
+ * `--write` puts what was found into the table of docs/guarantees.md.
  */
 import { parseArgs } from "node:util";
 import type { Delivery } from "metrobus";
