@@ -27,7 +27,7 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
   return {
     settled(visit) {
       waiting.delete(visit);
-      recorder.times(stop, visit.workedMs, visit.waitedMs);
+      recorder.times(stop, visit.workedMs, visit.waitedMs, visit.from);
       count(visit);
       const { outcome } = visit;
       if (outcome.kind !== "dead" && outcome.kind !== "later") return;

@@ -16,8 +16,8 @@ export interface Member {
 export interface StatsRecorder {
   /** So many messages of a stop with one outcome. */
   count(stop: string, outcome: OutcomeKind, detail: string, messages?: number): void;
-  /** How long one message was worked on, and how long it had waited; milliseconds. */
-  times(stop: string, workedMs: number, waitedMs: number): void;
+  /** How long one message was worked on, and how long it had waited (milliseconds) since the stop `from` ("": none) had sent it. */
+  times(stop: string, workedMs: number, waitedMs: number, from: string): void;
   /** Records that retention removed before they were read. */
   gap(stop: string, records: number): void;
   /** Since when a stop's breaker is open (epoch ms), or that it is closed (0): told on each change, and every second while it is open. */
@@ -146,7 +146,7 @@ export function statsRecorder(store: StatsStore, options: RecorderOptions): Stat
 
   return {
     count: (stop, outcome, detail, messages = 1) => of(stop).count(outcome, detail, messages, now()),
-    times: (stop, workedMs, waitedMs) => of(stop).times(workedMs, waitedMs),
+    times: (stop, workedMs, waitedMs, from) => of(stop).times(workedMs, waitedMs, from),
     gap: (stop, records) => of(stop).gap(records),
     breaker: (stop, openSince) => of(stop).breaker(openSince),
     async join(member) {

@@ -21,15 +21,27 @@ export interface Count {
  */
 export type Buckets = Readonly<Record<number, number>>;
 
-/** What one stop of one process did since the last flush: differences, not totals. */
-export interface StopFlush {
-  /** The stop's topic. */
-  stop: string;
+/** What a stop did in some time. */
+export interface Done {
   counts: readonly Count[];
   /** Time in the callback, retries included. */
   worked: Buckets;
   /** Time from the record's timestamp until the callback began. */
   waited: Buckets;
+  /** The same, by the stop that a message came from. */
+  from: readonly From[];
+}
+
+export interface From {
+  /** "": it came from none; "*": all from more than `MAX_FROMS` different ones. */
+  stop: string;
+  waited: Buckets;
+}
+
+/** What one stop of one process did since the last flush: differences, not totals. */
+export interface StopFlush extends Done {
+  /** The stop's topic. */
+  stop: string;
   /** Epoch ms of the last message. */
   lastSeen: number;
   /** Records that retention removed before they were read. */
@@ -110,7 +122,7 @@ export interface Flush {
   presence?: Presence;
 }
 
-export interface StopSnapshot {
+export interface StopSnapshot extends Done {
   stop: string;
   /** Messages that the stop is done with: all outcomes but "later". */
   processed: number;
@@ -120,15 +132,40 @@ export interface StopSnapshot {
   dead: number;
   later: number;
   /** Every (outcome, detail) with its total, largest first. */
-  counts: readonly Count[];
+  counts: readonly CountNow[];
   /** Messages per second over the last full seconds. */
   rate: number;
   /** Epoch ms; 0: never. */
   lastSeen: number;
-  worked: Buckets;
-  waited: Buckets;
   gaps: number;
   breaker: BreakerState;
+}
+
+/** A total, and messages per second over the last full seconds. */
+export interface CountNow extends Count {
+  rate: number;
+}
+
+/** How far back a stop's history goes, and how fine it is. */
+export const SPANS = {
+  "15m": { stepMs: 10_000, steps: 90 },
+  "6h": { stepMs: 240_000, steps: 90 },
+  "24h": { stepMs: 900_000, steps: 96 },
+} as const;
+export type Span = keyof typeof SPANS;
+
+/** What a stop did in one step of its history. */
+export interface Step extends Done {
+  /** When it began, epoch ms by the store's clock. */
+  at: number;
+}
+
+/** What all stops did in the last quarter of an hour or so. */
+export interface Recent {
+  /** Since when, 12 to 16 minutes ago, epoch ms by the store's clock. */
+  since: number;
+  /** Stops that did nothing are left out. */
+  stops: ReadonlyMap<string, Done>;
 }
 
 export interface Snapshot {
@@ -152,6 +189,10 @@ export interface StatsStore {
   write(flush: Flush): Promise<Orders>;
   /** Throws Unavailable. */
   read(): Promise<Snapshot>;
+  /** Every step of the span, oldest first, the present one too; a stop that never counted did nothing. Throws Unavailable. */
+  history(stop: string, span: Span): Promise<readonly Step[]>;
+  /** Throws Unavailable. */
+  recent(): Promise<Recent>;
   /** Counts one opening of the page; returns the total. Throws Unavailable. */
   hit(): Promise<number>;
   /** All processes of the stop are to hold its messages; a stop that is paused stays so as it is. Throws Unavailable. */
@@ -163,6 +204,9 @@ export interface StatsStore {
 
 /** At most this many different (outcome, detail) per stop; what comes later is counted under "other". */
 export const MAX_DETAILS = 100;
+
+/** Times are kept apart by so many different stops that messages came from. */
+export const MAX_FROMS = 20;
 
 /** A process counts as there for so long after it has told of itself last. */
 export const PRESENT_MS = 10_000;

@@ -1,8 +1,10 @@
 import { inspect } from "node:util";
-import { BUCKETS, bucketOf } from "./histogram.ts";
+import { BUCKETS, bucketOf, merge } from "./histogram.ts";
+import { isTopic } from "./route.ts";
 import {
   MAX_DETAIL_LENGTH,
   MAX_DETAILS,
+  MAX_FROMS,
   type BreakerState,
   type Buckets,
   type Count,
@@ -14,7 +16,8 @@ import {
 export interface StopCounts {
   /** `detail` is counted by its first 256 characters, half a character in it as U+FFFD. */
   count(outcome: OutcomeKind, detail: string, messages: number, at: number): void;
-  times(workedMs: number, waitedMs: number): void;
+  /** `from`: the stop that the message came from; "": none. */
+  times(workedMs: number, waitedMs: number, from: string): void;
   gap(records: number): void;
   /** Epoch ms; 0: closed. */
   breaker(openSince: number): void;
@@ -39,7 +42,8 @@ export function stopCounts(): StopCounts {
     later: new Map(),
   };
   const worked = new Float64Array(BUCKETS);
-  const waited = new Float64Array(BUCKETS);
+  /** Waiting times by where a message came from. */
+  const waited = new Map<string, Float64Array>();
   let lastSeen = 0;
   let gaps = 0;
   let openSince = 0;
@@ -56,15 +60,25 @@ export function stopCounts(): StopCounts {
     return slot;
   }
 
+  function waitedFrom(from: string): Float64Array {
+    const known = waited.get(from);
+    if (known) return known;
+    const isKept = waited.size < MAX_FROMS && (from === "" || isTopic(from));
+    if (!isKept && from !== "*") return waitedFrom("*");
+    const buckets = new Float64Array(BUCKETS);
+    waited.set(from, buckets);
+    return buckets;
+  }
+
   return {
     count(outcome, detail, messages, at) {
       (byOutcome[outcome].get(detail) ?? slotFor(outcome, asDetail(detail))).count += messages;
       lastSeen = at;
       changed = true;
     },
-    times(workedMs, waitedMs) {
+    times(workedMs, waitedMs, from) {
       worked[bucketOf(workedMs)]! += 1;
-      waited[bucketOf(waitedMs)]! += 1;
+      waitedFrom(from)[bucketOf(waitedMs)]! += 1;
       changed = true;
     },
     gap(records) {
@@ -79,10 +93,12 @@ export function stopCounts(): StopCounts {
     },
     take() {
       if (!changed) return null;
+      const from = [...waited].map(([stop, buckets]) => ({ stop, waited: takeBuckets(buckets) }));
       const taken = {
         counts: takeCounts(slots),
         worked: takeBuckets(worked),
-        waited: takeBuckets(waited),
+        waited: from.reduce<Buckets>((all, each) => merge(all, each.waited), {}),
+        from: from.filter((each) => Object.keys(each.waited).length > 0),
         lastSeen,
         gaps,
         ...(news && { breaker: news }),

@@ -35,11 +35,13 @@ export class Visit {
   readonly before: Before;
   /** Aborts, with a LaneLost, when the lane is no longer ours or the process has to end now. */
   readonly signal: AbortSignal;
-  /** Known, as id, boarded and payload, once the envelope has been read. */
+  /** Known, as id, boarded, from and payload, once the envelope has been read. */
   envelope: Envelope = UNREAD;
   id = "";
   /** When the message first met metrobus, epoch ms. */
   boarded = 0;
+  /** The stop that it comes from; "": none, it is raw or has just boarded. */
+  from = "";
   /** What the callback gets; a schema may replace it. */
   payload: unknown = undefined;
   attempt: number;
@@ -86,6 +88,7 @@ export class Visit {
   #openEnvelope(): void {
     this.envelope = this.#open(this.record);
     this.id = this.envelope.header?.id ?? firstMet(this.record);
+    this.from = this.envelope.header?.historical_route.at(-2) ?? "";
     this.boarded = this.envelope.header?.boarded ?? this.record.timestamp;
     this.payload = this.envelope.payload;
     this.context = new Attempt(this);

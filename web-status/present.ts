@@ -52,6 +52,7 @@ function counterOnly(stop: string, processed: number): StopView {
     lastSeen: 0,
     worked: {},
     waited: {},
+    from: [],
     gaps: 0,
     breaker: { openings: 0, openSince: 0 },
   };

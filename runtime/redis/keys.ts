@@ -12,10 +12,16 @@ export const HITS = "hits";
 export const STOPS = "metrobus:stops";
 
 /**
- * Hash of one stop: `count:<outcome>:<detail>`, `worked:<bucket>`, `waited:<bucket>`, `lastSeen`, `gaps`, `openings` (of
- * its breaker), and `details` (how many different counts there are).
+ * Hash of one stop: `count:<outcome>:<detail>`, `worked:<bucket>`, `waited:<bucket>`, `from:<bucket>:<stop>`, `lastSeen`,
+ * `gaps`, `openings` (of its breaker), and `details` (how many different counts there are).
  */
 export const stopKey = (stop: string): string => `metrobus:stop:${stop}`;
+
+/**
+ * What the hash of a stop was when it counted first in a step of its history, with `since` (epoch ms): what the stop did in the
+ * step is what the next one differs by. `<length of a step, s>:<number of the step since 1970>:<stop>`. It expires.
+ */
+export const HISTORY = "metrobus:history:";
 
 /** Hash of one stop: process → `<since>:<until>`, epoch ms, of the breakers that are open. It expires. */
 export const openKey = (stop: string): string => `metrobus:open:${stop}`;
@@ -29,7 +35,7 @@ export const PRESENCES = "metrobus:presences";
 /** Hash: stop → who paused it and when, as JSON (see `Pause`). */
 export const PAUSES = "metrobus:pauses";
 
-/** Hash of one second of Redis's clock: stop → messages. It expires. */
+/** Hash of one second of Redis's clock: stop → messages, and `<stop>:<outcome>:<detail>` → messages. It expires. */
 export const RATE = "metrobus:rate:";
 
 /** Hash of a message's visit to a stop (see `runtime/middleware/once.ts`): `token` and `until` of a claim, or `result`. It expires. */

@@ -1,8 +1,12 @@
-import { MAX_DETAILS, OPEN_KEPT_MS, PRESENT_MS } from "../stats-store.ts";
-import { openKey, RATE, stopKey } from "../redis/keys.ts";
+import { MAX_DETAILS, OPEN_KEPT_MS, PRESENT_MS, SPANS } from "../stats-store.ts";
+import { HISTORY, openKey, RATE, stopKey } from "../redis/keys.ts";
 
 const WEEK = 7 * 86_400;
 const RATE_KEPT = 60;
+/** A Lua table: the length of a step, s → how long it is kept, s. */
+const STEPS = Object.values(SPANS)
+  .map(({ stepMs, steps }) => `[${stepMs / 1_000}] = ${(stepMs / 1_000) * (steps + 1)}`)
+  .join(", ");
 
 /**
  * Adds one flush, at once, and returns the stops that are paused: KEYS are the instance's sequence, the counter, the set of
@@ -41,15 +45,27 @@ for _, stop in ipairs(flush.stops) do
   end
   for bucket, times in pairs(stop.worked) do stop.added["worked:" .. bucket] = times end
   for bucket, times in pairs(stop.waited) do stop.added["waited:" .. bucket] = times end
+  for _, from in ipairs(stop.from) do
+    for bucket, times in pairs(from.waited) do stop.added["from:" .. bucket .. ":" .. from.stop] = times end
+  end
   stop.isLatest = stop.lastSeen > whole(stop.key, "lastSeen")
   whole(KEYS[2], stop.stop)
   whole(rate, stop.stop)
 end
 
+local part = math.min(1, 1000 / math.max(1, flush.coversMs))
 redis.call("SET", KEYS[1], flush.sequence, "EX", ${WEEK})
 for _, stop in ipairs(flush.stops) do
+  for step, kept in pairs({ ${STEPS} }) do
+    local before = "${HISTORY}" .. step .. ":" .. math.floor(time[1] / step) .. ":" .. stop.stop
+    if redis.call("EXISTS", before) == 0 then
+      redis.call("COPY", stop.key, before)
+      redis.call("HSET", before, "since", string.format("%.0f", now))
+      redis.call("EXPIRE", before, kept)
+    end
+  end
   redis.call("HINCRBY", KEYS[2], stop.stop, stop.processed)
-  redis.call("HINCRBY", rate, stop.stop, math.floor(stop.processed * math.min(1, 1000 / math.max(1, flush.coversMs))))
+  redis.call("HINCRBY", rate, stop.stop, math.floor(stop.processed * part))
   redis.call("SADD", KEYS[3], stop.stop)
   for _, count in ipairs(stop.counts) do
     local field = count.field
@@ -58,6 +74,7 @@ for _, stop in ipairs(flush.stops) do
       field = count.other
     end
     redis.call("HINCRBY", stop.key, field, count.count)
+    redis.call("HINCRBY", rate, stop.stop .. field:sub(6), math.floor(count.count * part))
   end
   for field, by in pairs(stop.added) do redis.call("HINCRBY", stop.key, field, by) end
   if stop.breaker and stop.breaker.openSince > 0 then

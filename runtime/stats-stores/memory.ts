@@ -6,21 +6,28 @@ import {
   type BreakerState,
   type Buckets,
   type Count,
+  type Done,
   type Flush,
   type Instance,
   type Orders,
   type Pause,
+  type Span,
   type StatsStore,
   type StopFlush,
 } from "../stats-store.ts";
+import { difference, history, NOTHING, RECENT_SPAN, recentSteps, stepOf, stepsOf } from "./history.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
 interface Totals {
   readonly counts: Map<string, Count>;
-  /** By second since 1970. */
-  readonly recent: Map<number, number>;
   worked: Buckets;
   waited: Buckets;
+  /** By the stop that messages came from. */
+  readonly from: Map<string, Buckets>;
+  /** By second since 1970: messages in all ("") and of each count. */
+  readonly lately: Map<number, Map<string, number>>;
+  /** What was done before each step of its history in which it counted. */
+  readonly copies: Readonly<Record<Span, Map<number, Done>>>;
   lastSeen: number;
   gaps: number;
   openings: number;
@@ -45,6 +52,7 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
     for (const flush of flushed) {
       if (!stops.has(flush.stop)) stops.set(flush.stop, newTotals());
       const totals = stops.get(flush.stop)!;
+      keepCopies(totals, now());
       add(totals, flush, Math.floor(now() / 1_000), Math.min(1, 1_000 / Math.max(1, coversMs)));
       if (flush.breaker) tell(totals, instance, flush.breaker, now());
     }
@@ -55,12 +63,12 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
     write: async (flush) => write(flush),
     async read() {
       const at = now();
-      const snapshots = [...stops].map(([stop, { counts, recent, openings, open, ...rest }]) =>
-        stopSnapshot(stop, [...counts.values()], recentSum(recent, Math.floor(at / 1_000)), {
-          ...rest,
-          breaker: { openings, openSince: openSince(open, at) },
-        }),
-      );
+      const snapshots = [...stops].map(([stop, totals]) => {
+        const { lately, lastSeen, gaps, openings, open } = totals;
+        const breaker = { openings, openSince: openSince(open, at) };
+        const latelyOf = (count?: Count) => latelySum(lately, Math.floor(at / 1_000), count ? keyOf(count) : "");
+        return stopSnapshot(stop, doneOf(totals), { lately: latelyOf, lastSeen, gaps, breaker });
+      });
       return {
         at,
         counter: Object.fromEntries(snapshots.map(({ stop, processed }) => [stop, processed])),
@@ -72,6 +80,19 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
         pauses: new Map(pauses),
       };
     },
+    async history(stop, span) {
+      const totals = stops.get(stop);
+      return history(span, now(), totals ? doneOf(totals) : NOTHING, (step) => totals?.copies[span].get(step));
+    },
+    async recent() {
+      const { steps, since } = recentSteps(now());
+      const found = [...stops].flatMap(([stop, totals]) => {
+        const copies = totals.copies[RECENT_SPAN];
+        const first = steps.find((step) => copies.has(step));
+        return first === undefined ? [] : [[stop, difference(doneOf(totals), copies.get(first)!)] as const];
+      });
+      return { since, stops: new Map(found) };
+    },
     hit: async () => ++hits,
     pause: async (stop, by) => void (pauses.has(stop) || pauses.set(stop, { by, at: now() })),
     resume: async (stop) => void pauses.delete(stop),
@@ -82,9 +103,11 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
 function newTotals(): Totals {
   return {
     counts: new Map(),
-    recent: new Map(),
     worked: {},
     waited: {},
+    from: new Map(),
+    lately: new Map(),
+    copies: { "15m": new Map(), "6h": new Map(), "24h": new Map() },
     lastSeen: 0,
     gaps: 0,
     openings: 0,
@@ -95,17 +118,22 @@ function newTotals(): Totals {
 /** `share` of the messages belongs to this second. */
 function add(totals: Totals, flush: StopFlush, second: number, share: number): void {
   let messages = 0;
-  for (const { outcome, detail, count } of flush.counts) {
-    const full = totals.counts.size >= MAX_DETAILS && !totals.counts.has(`${outcome}:${detail}`);
-    const key = `${outcome}:${full ? "other" : detail}`;
-    const before = totals.counts.get(key)?.count ?? 0;
-    totals.counts.set(key, { outcome, detail: full ? "other" : detail, count: before + count });
-    if (outcome !== "later") messages += count;
+  const lately = totals.lately.get(second) ?? new Map<string, number>();
+  totals.lately.set(second, lately);
+  const addLately = (key: string, count: number) => lately.set(key, (lately.get(key) ?? 0) + Math.floor(count * share));
+  for (const given of flush.counts) {
+    const full = totals.counts.size >= MAX_DETAILS && !totals.counts.has(keyOf(given));
+    const counted = full ? { ...given, detail: "other" } : given;
+    const key = keyOf(counted);
+    totals.counts.set(key, { ...counted, count: (totals.counts.get(key)?.count ?? 0) + given.count });
+    addLately(key, given.count);
+    if (given.outcome !== "later") messages += given.count;
   }
-  totals.recent.set(second, (totals.recent.get(second) ?? 0) + Math.floor(messages * share));
-  for (const old of totals.recent.keys()) if (old < second - RATE_SECONDS) totals.recent.delete(old);
+  addLately("", messages);
+  for (const old of totals.lately.keys()) if (old < second - RATE_SECONDS) totals.lately.delete(old);
   totals.worked = merge(totals.worked, flush.worked);
   totals.waited = merge(totals.waited, flush.waited);
+  for (const { stop, waited } of flush.from) totals.from.set(stop, merge(totals.from.get(stop) ?? {}, waited));
   totals.lastSeen = Math.max(totals.lastSeen, flush.lastSeen);
   totals.gaps += flush.gaps;
 }
@@ -121,8 +149,29 @@ function openSince(open: Totals["open"], at: number): number {
   return since.length > 0 ? Math.min(...since) : 0;
 }
 
-function recentSum(recent: ReadonlyMap<number, number>, second: number): number {
+function latelySum(lately: Totals["lately"], second: number, key: string): number {
   let sum = 0;
-  for (let back = 1; back <= RATE_SECONDS; back++) sum += recent.get(second - back) ?? 0;
+  for (let back = 1; back <= RATE_SECONDS; back++) sum += lately.get(second - back)?.get(key) ?? 0;
   return sum;
+}
+
+const keyOf = ({ outcome, detail }: Count): string => `${outcome}:${detail}`;
+
+function doneOf({ counts, worked, waited, from }: Totals): Done {
+  return {
+    counts: [...counts.values()],
+    worked,
+    waited,
+    from: [...from].map(([stop, waited]) => ({ stop, waited })),
+  };
+}
+
+function keepCopies(totals: Totals, at: number): void {
+  for (const span of Object.keys(totals.copies) as Span[]) {
+    const [copies, step] = [totals.copies[span], stepOf(span, at)];
+    if (copies.has(step)) continue;
+    copies.set(step, doneOf(totals));
+    const first = stepsOf(span, at)[0]!;
+    for (const old of copies.keys()) if (old < first) copies.delete(old);
+  }
 }

@@ -2,6 +2,7 @@ import { defineScript, RESP_TYPES } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import {
   COUNTER,
+  HISTORY,
   HITS,
   INSTANCES,
   openKey,
@@ -14,17 +15,20 @@ import {
 } from "../redis/keys.ts";
 import {
   PRESENT_MS,
+  SPANS,
   type Count,
+  type Done,
   type Instance,
   type OutcomeKind,
   type Pause,
   type Presence,
   type Snapshot,
   type StatsStore,
-  type StopSnapshot,
 } from "../stats-store.ts";
 import { FLUSH_SCRIPT } from "./flush-script.ts";
+import { difference, history, recentSteps, stepsOf } from "./history.ts";
 import { presenceText, readPause, readPresence } from "./presence.ts";
+import { RECENT_SCRIPT } from "./recent-script.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
 /** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
@@ -40,12 +44,29 @@ const flush = defineScript({
   transformReply: (reply: unknown) => reply as readonly string[],
 });
 
+const recent = defineScript({
+  SCRIPT: RECENT_SCRIPT,
+  NUMBER_OF_KEYS: 1,
+  parseCommand: (parser, stops: string, steps: readonly string[]) => {
+    parser.pushKey(stops);
+    parser.push(...steps);
+  },
+  transformReply: (reply: unknown) =>
+    (reply as readonly [string, string[], string[]][]).map(([stop, copy, totals]) => ({ stop, copy, totals })),
+});
+
+/** Redis's clock, epoch ms. */
+async function timeOf(client: { time(): Promise<readonly unknown[]> }): Promise<number> {
+  const [seconds, microseconds] = await client.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+}
+
 /**
  * Counts in Redis, for every process to see. Connects when it is first asked, so a Redis that is down keeps nobody from
  * starting, and again whenever the connection has broken. The Python original's `counter` and `hits` are kept.
  */
 export function redisStats(options: RedisOptions): StatsStore {
-  const { ask, close } = redisConnection(options, { flush });
+  const { ask, close } = redisConnection(options, { flush, recent });
   return {
     async write({ presence, ...flush }) {
       const keys = [sequenceKey(flush.instance), COUNTER, STOPS, INSTANCES, PRESENCES, PAUSES];
@@ -72,13 +93,21 @@ export function redisStats(options: RedisOptions): StatsStore {
           Promise.all(names.map((name) => client.hGetAll(openKey(name)))),
         ]);
         const at = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
-        const recent = (stop: string) => rates.reduce((sum, second) => sum + Number(second.get(stop) ?? 0), 0);
+        const lately = (what: string) => rates.reduce((sum, second) => sum + Number(second.get(what) ?? 0), 0);
         return {
           at,
           counter: Object.fromEntries([...counter].map(([topic, count]) => [topic, Number(count)])),
           hits: Number(hits ?? 0),
           stops: names
-            .map((name, n) => readStop(name, stops[n]!, recent(name), openSince(open[n]!, at)))
+            .map((name, n) => {
+              const whole = (field: string) => Number(stops[n]!.get(field) ?? 0);
+              return stopSnapshot(name, readDone(stops[n]!), {
+                lately: (count) => lately(count ? `${name}:${count.outcome}:${count.detail}` : name),
+                lastSeen: whole("lastSeen"),
+                gaps: whole("gaps"),
+                breaker: { openings: whole("openings"), openSince: openSince(open[n]!, at) },
+              });
+            })
             .toSorted(byName),
           instances: seen
             .filter(({ score }) => score > at - PRESENT_MS)
@@ -86,6 +115,33 @@ export function redisStats(options: RedisOptions): StatsStore {
             .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
           pauses: new Map([...pauses].map(([stop, text]) => [stop, readPause(text)])),
         };
+      }),
+
+    history: (stop, span) =>
+      ask(async (connected) => {
+        const client = connected.withTypeMapping(HASH_AS_MAP);
+        const now = await timeOf(client);
+        const steps = stepsOf(span, now);
+        const seconds = SPANS[span].stepMs / 1_000;
+        const [totals, ...copies] = await Promise.all([
+          client.hGetAll(stopKey(stop)),
+          ...steps.map((step) => client.hGetAll(`${HISTORY}${seconds}:${step}:${stop}`)),
+        ]);
+        const byStep = new Map(steps.map((step, at) => [step, copies[at]!]));
+        return history(span, now, readDone(totals), (step) => {
+          const copy = byStep.get(step)!;
+          return copy.size > 0 ? readDone(copy) : undefined;
+        });
+      }),
+
+    recent: () =>
+      ask(async (client) => {
+        const { steps, since } = recentSteps(await timeOf(client));
+        const found = await client.recent(STOPS, steps.map(String));
+        const stops = found.map(
+          ({ stop, copy, totals }) => [stop, difference(readDone(hashOf(totals)), readDone(hashOf(copy)))] as const,
+        );
+        return { since, stops: new Map(stops) };
       }),
 
     hit: () => ask((client) => client.incr(HITS)),
@@ -112,25 +168,24 @@ function instanceOf(instance: string, seenAt: number, json: string): Instance[] 
 }
 
 /** From the fields that the flush script writes. */
-function readStop(stop: string, fields: ReadonlyMap<string, string>, recent: number, openSince: number): StopSnapshot {
+function readDone(fields: ReadonlyMap<string, string>): Done {
   const counts: Count[] = [];
-  const worked: Record<number, number> = {};
-  const waited: Record<number, number> = {};
+  const [worked, waited]: [Record<number, number>, Record<number, number>] = [{}, {}];
+  const from = new Map<string, Record<number, number>>();
   for (const [field, value] of fields) {
-    const [kind, name = "", ...detail] = field.split(":");
-    if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail: detail.join(":"), count: Number(value) });
+    const [kind, name = "", ...rest] = field.split(":");
+    const detail = rest.join(":");
+    if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail, count: Number(value) });
     if (kind === "worked") worked[Number(name)] = Number(value);
     if (kind === "waited") waited[Number(name)] = Number(value);
+    if (kind === "from") from.set(detail, { ...from.get(detail), [name]: Number(value) });
   }
-  const whole = (field: string) => Number(fields.get(field) ?? 0);
-  const breaker = { openings: whole("openings"), openSince };
-  return stopSnapshot(stop, counts, recent, {
-    lastSeen: whole("lastSeen"),
-    worked,
-    waited,
-    gaps: whole("gaps"),
-    breaker,
-  });
+  return { counts, worked, waited, from: [...from].map(([stop, waited]) => ({ stop, waited })) };
+}
+
+/** A flat list of names and values, as scripts return hashes. */
+function hashOf(flat: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]!] as const] : [])));
 }
 
 /** The earliest of those that are still said to be open. */

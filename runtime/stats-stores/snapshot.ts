@@ -1,24 +1,29 @@
-import type { BreakerState, Buckets, Count, StopSnapshot } from "../stats-store.ts";
+import type { BreakerState, Count, Done, StopSnapshot } from "../stats-store.ts";
 
 /** The full seconds before now of which a rate is the mean. */
 export const RATE_SECONDS = 5;
 
+export interface Now {
+  /** How many messages there were in the last `RATE_SECONDS` full seconds; those of one count, or of all. */
+  readonly lately: (count?: Count) => number;
+  readonly lastSeen: number;
+  readonly gaps: number;
+  readonly breaker: BreakerState;
+}
+
 /** What a store knows of a stop, with all that follows from it. */
-export function stopSnapshot(
-  stop: string,
-  counts: readonly Count[],
-  /** Messages in the last `RATE_SECONDS` full seconds. */
-  recent: number,
-  rest: { lastSeen: number; worked: Buckets; waited: Buckets; gaps: number; breaker: BreakerState },
-): StopSnapshot {
+export function stopSnapshot(stop: string, totals: Done, { lately, ...rest }: Now): StopSnapshot {
   const sums = { forwarded: 0, dropped: 0, arrived: 0, dead: 0, later: 0 };
-  for (const { outcome, count } of counts) sums[outcome] += count;
+  for (const { outcome, count } of totals.counts) sums[outcome] += count;
   return {
     stop,
     processed: sums.forwarded + sums.dropped + sums.arrived + sums.dead,
     ...sums,
-    counts: counts.toSorted((a, b) => b.count - a.count),
-    rate: recent / RATE_SECONDS,
+    ...totals,
+    counts: totals.counts
+      .map((count) => ({ ...count, rate: lately(count) / RATE_SECONDS }))
+      .toSorted((a, b) => b.count - a.count),
+    rate: lately() / RATE_SECONDS,
     ...rest,
   };
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   MAX_DETAILS,
+  SPANS,
   type Count,
   type Flush,
   type OutcomeKind,
@@ -44,6 +45,10 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
           counts: [count("forwarded", "Log", 3), count("dropped", "not on the list", 1)],
           worked: { 8: 2, 40: 2 },
           waited: { 0: 4 },
+          from: [
+            { stop: "", waited: { 0: 1 } },
+            { stop: "Source", waited: { 0: 3 } },
+          ],
           lastSeen: 1_700_000_000_500,
           gaps: 5,
         }),
@@ -58,6 +63,7 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
             count("later", "ECONNREFUSED", 6),
           ],
           worked: { 40: 1, 179: 1 },
+          from: [{ stop: "Source", waited: { 0: 2, 5: 1 } }],
           lastSeen: 1_700_000_000_400,
           gaps: 2,
         }),
@@ -76,11 +82,15 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
           count("forwarded", "Log", 3),
           count("arrived", "", 2),
           count("dead", "malformed: é", 1),
-        ],
+        ].map((each) => ({ ...each, rate: expect.any(Number) as number })),
         rate: expect.any(Number),
         lastSeen: 1_700_000_000_500,
         worked: { 8: 2, 40: 3, 179: 1 },
         waited: { 0: 4 },
+        from: expect.arrayContaining([
+          { stop: "", waited: { 0: 1 } },
+          { stop: "Source", waited: { 0: 5, 5: 1 } },
+        ]),
         gaps: 7,
         breaker: { openings: 0, openSince: 0 },
       });
@@ -131,7 +141,7 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       const found = (await stopOf(stop))!;
       expect(found.dropped).toBe(MAX_DETAILS + 70);
       expect(found.counts).toHaveLength(MAX_DETAILS + 1);
-      expect(found.counts.slice(0, 2)).toEqual([count("dropped", "reason 0", 51), count("dropped", "other", 20)]);
+      expect(found.counts.slice(0, 2)).toMatchObject([count("dropped", "reason 0", 51), count("dropped", "other", 20)]);
     });
 
     test("has stops and reasons with names that every object has", async () => {
@@ -159,9 +169,12 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
 
     test("has the rate of the last full seconds, and then none", async () => {
       const stop = unique("Stop");
-      await store.write(flush(1, { ...empty(stop), counts: [count("arrived", "", 500)] }));
+      const counts = [count("arrived", "", 300), count("dropped", "why: so", 200)];
+      await store.write(flush(1, { ...empty(stop), counts }));
       await eventually(async () => (await stopOf(stop))!.rate === 100);
+      expect((await stopOf(stop))!.counts.map(({ rate }) => rate)).toEqual([60, 40]);
       await eventually(async () => (await stopOf(stop))!.rate === 0);
+      expect((await stopOf(stop))!.counts.map(({ rate }) => rate)).toEqual([0, 0]);
       expect(await stopOf(stop)).toMatchObject({ processed: 500 });
     });
 
@@ -171,6 +184,66 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
       await store.write({ ...late, coversMs: 60_000 });
       await eventually(async () => (await stopOf(stop))!.rate === 100);
       expect(await stopOf(stop)).toMatchObject({ processed: 30_000 });
+    });
+
+    test("has the history of a stop, what it did in each step, and what all did of late", async () => {
+      const [stop, silent] = [unique("Stop"), unique("Silent")];
+      const step = async () => Math.floor((await store.read()).at / SPANS["15m"].stepMs);
+      const write = (dropped: number, waited: number, by: StatsStore = store) =>
+        by.write(
+          flush(1, {
+            ...empty(stop),
+            counts: [count("dropped", "why", dropped), count("forwarded", "Log", 1)],
+            worked: { [waited]: 2 },
+            waited: { [waited]: 1 },
+            from: [{ stop: "Source", waited: { [waited]: 1 } }],
+          }),
+        );
+      // All of a step's writes lie in it: not when it is about to end.
+      await eventually(async () => (await store.read()).at % SPANS["15m"].stepMs < 5_000);
+      const first = await step();
+      await write(3, 5);
+      await write(4, 9, other);
+      expect(await step()).toBe(first);
+      await eventually(async () => (await step()) > first);
+      await write(10, 5);
+      const steps = await other.history(stop, "15m");
+      const nothing = { counts: [], worked: {}, waited: {}, from: [] };
+      expect(steps).toHaveLength(SPANS["15m"].steps);
+      expect(steps.map(({ at }) => at / SPANS["15m"].stepMs)).toEqual(
+        Array.from({ length: SPANS["15m"].steps }, (_, back) => first + 2 - SPANS["15m"].steps + back),
+      );
+      expect(steps.slice(-3)).toMatchObject([
+        nothing,
+        {
+          counts: expect.arrayContaining([count("dropped", "why", 7), count("forwarded", "Log", 2)]),
+          worked: { 5: 2, 9: 2 },
+          waited: { 5: 1, 9: 1 },
+          from: [{ stop: "Source", waited: { 5: 1, 9: 1 } }],
+        },
+        {
+          counts: expect.arrayContaining([count("dropped", "why", 10), count("forwarded", "Log", 1)]),
+          worked: { 5: 2 },
+        },
+      ]);
+      for (const span of ["6h", "24h"] as const) {
+        const all = (await store.history(stop, span)).flatMap(({ counts }) => counts);
+        expect(all.reduce((sum, each) => sum + each.count, 0)).toBe(20);
+      }
+      expect(await store.history(silent, "24h")).toEqual(
+        Array.from({ length: SPANS["24h"].steps }, () => ({ at: expect.any(Number), ...nothing })),
+      );
+      const { since, stops } = await other.recent();
+      const { at } = await store.read();
+      expect(at - since).toBeGreaterThan(11 * 60_000);
+      expect(at - since).toBeLessThan(17 * 60_000);
+      expect(stops.get(stop)).toEqual({
+        counts: expect.arrayContaining([count("dropped", "why", 17), count("forwarded", "Log", 3)]),
+        worked: { 5: 4, 9: 2 },
+        waited: { 5: 2, 9: 1 },
+        from: [{ stop: "Source", waited: { 5: 2, 9: 1 } }],
+      });
+      expect(stops.has(silent)).toBe(false);
     });
 
     test("knows since when a breaker is open, in any process, and how often it opened", async () => {
@@ -267,7 +340,15 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
 
 const count = (outcome: OutcomeKind, detail: string, number: number): Count => ({ outcome, detail, count: number });
 
-const empty = (stop: string): StopFlush => ({ stop, counts: [], worked: {}, waited: {}, lastSeen: 1, gaps: 0 });
+const empty = (stop: string): StopFlush => ({
+  stop,
+  counts: [],
+  worked: {},
+  waited: {},
+  from: [],
+  lastSeen: 1,
+  gaps: 0,
+});
 
 const presence = (stop: string): Presence => ({
   host: "here",

@@ -20,7 +20,7 @@ afterAll(() => browser?.close());
 
 let sequence = 0;
 async function write(stats: StatsStore, stop: string, counts: readonly Count[], gaps = 0): Promise<void> {
-  const times = { worked: { 30: 90, 44: 10 }, waited: { 50: 100 } };
+  const times = { worked: { 30: 90, 44: 10 }, waited: { 50: 100 }, from: [] };
   const stops = [{ stop, counts, ...times, lastSeen: Date.now(), gaps }];
   await stats.write({ instance: "test", sequence: ++sequence, coversMs: 250, stops });
 }

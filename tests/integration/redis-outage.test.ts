@@ -23,7 +23,7 @@ describe.skipIf(inject("redis") === null)("counting while Redis is gone (needs D
     const ended = (async () => {
       while (load.on) {
         for (let n = 0; n < 10; n++) recorder.count(stop, n < 7 ? "forwarded" : "dropped", n < 7 ? "Log" : "reason");
-        recorder.times(stop, 1, 1);
+        recorder.times(stop, 1, 1, "Source");
         load.counted += 10;
         await new Promise(setImmediate);
       }

@@ -92,9 +92,9 @@ describe.skipIf(server === null)("counts in Redis (needs Docker)", () => {
       processed: 4,
       arrived: 1,
       counts: expect.arrayContaining([
-        { outcome: "dropped", detail: "bad \ufffd", count: 1 },
-        { outcome: "dropped", detail: "null", count: 1 },
-        { outcome: "dropped", detail: "r".repeat(256), count: 1 },
+        { outcome: "dropped", detail: "bad \ufffd", count: 1, rate: 0 },
+        { outcome: "dropped", detail: "null", count: 1, rate: 0 },
+        { outcome: "dropped", detail: "r".repeat(256), count: 1, rate: 0 },
       ]),
     });
   });
@@ -131,6 +131,6 @@ function fail(line: string): never {
 
 function flush(stop: string, count: number): Flush {
   const counts = [{ outcome: "arrived" as const, detail: "", count }];
-  const stops = [{ stop, counts, worked: {}, waited: {}, lastSeen: Date.now(), gaps: 0 }];
+  const stops = [{ stop, counts, worked: {}, waited: {}, from: [], lastSeen: Date.now(), gaps: 0 }];
   return { instance: unique("instance"), sequence: 1, coversMs: 250, stops };
 }
