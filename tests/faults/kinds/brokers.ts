@@ -21,16 +21,15 @@ function allHit({ hit, unanswered, stops }: Line): void {
   unanswered();
 }
 
-/** While it is gone nothing answers at its address: a proxy that calls it then hangs for two minutes, and with it whoever comes after. */
+/** Its ways are closed first: a proxy that calls a broker that is gone hangs for up to two minutes, and with it whoever comes after. */
 async function down(line: Line, { container, proxies }: Node, how: "stop" | "kill"): Promise<void> {
   allHit(line);
-  if (how === "stop") await docker("stop", "--time", "60", container);
-  const closed = proxies.map((proxy) => switched(proxy, false));
-  await Promise.all(how === "kill" ? [docker("kill", container), ...closed] : closed);
+  await Promise.all(proxies.map((proxy) => switched(proxy, false)));
+  await (how === "stop" ? docker("stop", "--time", "60", container) : docker("kill", container));
   await rest(line.upTo(3) * 1_000);
   await docker("start", container);
-  await Promise.all(proxies.map((proxy) => switched(proxy, true)));
   await line.cluster.healthy();
+  await Promise.all(proxies.map((proxy) => switched(proxy, true)));
 }
 
 async function rolling(line: Line): Promise<void> {
