@@ -7,8 +7,11 @@ import { lastOf, type Given } from "./ledger.ts";
 import { orAborted } from "./persist.ts";
 import type { Sender } from "./sender.ts";
 
-/** So many settlements may be under way while more is given out: records that come meanwhile gather to a larger batch. */
-const OPEN_SETTLEMENTS = 2;
+/**
+ * So many settlements may be under way while more is given out: records that come meanwhile gather to a larger batch. A commit
+ * takes a broker 5 ms and more, and a settlement waits for the next one: fewer would have records wait for commits.
+ */
+const OPEN_SETTLEMENTS = 8;
 
 /**
  * At least once: what came of records is sent, and acknowledged by all in-sync replicas, before the position passes
