@@ -89,7 +89,7 @@ export const settings = {
   REDIS_HOST: {
     schema: host,
     fallback: "localhost",
-    doc: "Redis's host, with REDIS_PORT; for TLS or a log-in set REDIS_URL instead.",
+    doc: "Host of Redis (6.2 or newer, no cluster), with REDIS_PORT; for TLS or a log-in set REDIS_URL instead.",
   },
   REDIS_PORT: { schema: port, fallback: "6379", doc: "Redis's port." },
   REDIS_URL: {

@@ -41,5 +41,17 @@ export const RATE = "metrobus:rate:";
 /** Hash of a message's visit to a stop (see `runtime/middleware/once.ts`): `token` and `until` of a claim, or `result`. It expires. */
 export const onceKey = (visit: string): string => `metrobus:once:${visit}`;
 
+/** Sorted set: message id → when its trip began, epoch ms. */
+export const TRIPS = "metrobus:trips";
+
+/** The same of trips that failed somewhere. */
+export const FAILED_TRIPS = "metrobus:trips:failed";
+
+/** List: the visits of one message (`TripVisit`), as JSON. It expires. */
+export const tripKey = (id: string): string => `metrobus:trip:${id}`;
+
+/** Sorted set: id → when its trip began, of messages whose key has this hash. It expires. */
+export const tripsOfKey = (hash: string): string => `metrobus:trips-of-key:${hash}`;
+
 /** The sequence number that a process has written last. It expires a week after the process's last count. */
 export const sequenceKey = (instance: string): string => `metrobus:sequence:${instance}`;

@@ -1,0 +1,64 @@
+/**
+ * Which messages' trips are kept: a share of all, so small that about 50 trips a second are. The same at every stop, since it
+ * follows from the message's id and from when it boarded.
+ */
+
+/** Of the messages that board from `from` (epoch ms) on, one of 2^`halvings` is kept. */
+export interface TripShare {
+  readonly from: number;
+  readonly halvings: number;
+}
+
+export const TRIPS_A_SECOND = 50;
+/** So that every process has heard of a share before the first message that it is for. */
+export const ANNOUNCED_MS = 4_000;
+/** A share is doubled only when that leaves room: the load goes up and down. */
+const ROOM = 0.7;
+const MOST_HALVINGS = 24;
+
+/** `shares`: oldest first. A message that boarded before all of them is measured by the oldest; without any, none is kept. */
+export function isKept(id: string, boarded: number, shares: readonly TripShare[]): boolean {
+  let { halvings } = shares[0] ?? { halvings: 32 };
+  for (let at = shares.length - 1; at > 0; at--) {
+    if (boarded < shares[at]!.from) continue;
+    halvings = shares[at]!.halvings;
+    break;
+  }
+  return halvings === 0 || (halvings < 32 && hash(id) >>> (32 - halvings) === 0);
+}
+
+/** The share to be announced when so many messages board a second; null: the last one will do. */
+export function nextShare(boardedPerSecond: number, shares: readonly TripShare[], now: number): TripShare | null {
+  const last = shares.at(-1);
+  if (!last) return { from: 0, halvings: halvingsFor(boardedPerSecond) };
+  if (last.from > now) return null;
+  const wanted = halvingsFor(boardedPerSecond);
+  const hasRoom = halvingsFor(boardedPerSecond / ROOM) < last.halvings;
+  if (wanted > last.halvings) return { from: now + ANNOUNCED_MS, halvings: wanted };
+  return hasRoom ? { from: now + ANNOUNCED_MS, halvings: halvingsFor(boardedPerSecond / ROOM) } : null;
+}
+
+function halvingsFor(boardedPerSecond: number): number {
+  const exact = Math.ceil(Math.log2(Math.max(boardedPerSecond, TRIPS_A_SECOND) / TRIPS_A_SECOND));
+  return Math.min(exact, MOST_HALVINGS);
+}
+
+/** FNV-1a of the id without what forks have put behind it, so that forks are kept with what they come from; its bits mixed once more. */
+function hash(id: string): number {
+  let value = 0x81_1c_9d_c5;
+  for (let at = 0, end = rootLength(id); at < end; at++) value = Math.imul(value ^ id.charCodeAt(at), 0x01_00_01_93);
+  value = Math.imul(value ^ (value >>> 16), 0x85_eb_ca_6b);
+  return (value ^ (value >>> 13)) >>> 0;
+}
+
+/** Without `.<n>` at its end, however often. */
+function rootLength(id: string): number {
+  for (let end = id.length; ;) {
+    let at = end;
+    while (at > 0 && isDigit(id.charCodeAt(at - 1))) at--;
+    if (at === end || at < 2 || id.charCodeAt(at - 1) !== 46) return end;
+    end = at - 1;
+  }
+}
+
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;

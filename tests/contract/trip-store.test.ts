@@ -1,0 +1,20 @@
+import { describe, inject, test } from "vitest";
+import { memoryTrips } from "../../runtime/trip-stores/memory.ts";
+import { redisTrips } from "../../runtime/trip-stores/redis.ts";
+import { tripStoreContract } from "./trip-store.contract.ts";
+
+tripStoreContract("memory", async () => {
+  const store = memoryTrips();
+  return { store, other: store };
+});
+
+const redis = inject("redis");
+if (redis) {
+  tripStoreContract("redis", async () => {
+    const options = { url: redis, log: { debug: () => undefined } };
+    return { store: redisTrips(options), other: redisTrips(options) };
+  });
+} else {
+  describe("the trip store redis", () =>
+    test.skip("no Docker here to start a Redis: see README, tests", () => undefined));
+}

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ANNOUNCED_MS, isKept, nextShare, TRIPS_A_SECOND, type TripShare } from "../../runtime/trip-share.ts";
+
+const share = (halvings: number, from = 0): TripShare => ({ from, halvings });
+const ids = (count: number, kind: (n: number) => string) => Array.from({ length: count }, (_, n) => kind(n));
+const KINDS: [name: string, kind: (n: number) => string][] = [
+  ["places in a topic", (n) => `Source-${n % 4}-${n}`],
+  ["UUIDs", () => crypto.randomUUID()],
+  ["numbers", String],
+];
+
+describe.each(KINDS)("of ids that are %s", (_, kind) => {
+  test.each([0, 1, 3, 6])("one of 2^%i is kept", (halvings) => {
+    const many = ids(64_000, kind);
+    const kept = many.filter((id) => isKept(id, 1, [share(halvings)])).length;
+    const expected = many.length / 2 ** halvings;
+    expect(Math.abs(kept - expected)).toBeLessThanOrEqual(expected * 0.15);
+  });
+});
+
+test("what a smaller share keeps, each larger one keeps too", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.integer({ min: 0, max: 12 }), (id, halvings) => {
+      if (isKept(id, 1, [share(halvings + 1)])) expect(isKept(id, 1, [share(halvings)])).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("forks are kept with what they come from", () => {
+  for (const id of ids(500, () => crypto.randomUUID())) {
+    const kept = isKept(id, 1, [share(3)]);
+    expect([`${id}.1`, `${id}.2.13`].map((fork) => isKept(fork, 1, [share(3)]))).toEqual([kept, kept]);
+  }
+});
+
+test("a message is measured by the share of when it boarded, whatever holds by now", () => {
+  const shares = [share(32, 100), share(0, 200), share(32, 300)];
+  expect([50, 100, 199, 200, 299, 300, 900].map((boarded) => isKept("id", boarded, shares))).toEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect(isKept("id", 1, [])).toBe(false);
+});
+
+describe("the next share", () => {
+  const keptOf = (perSecond: number, { halvings }: TripShare) => perSecond / 2 ** halvings;
+
+  test.each([0, 1, 50, 51, 1_000, 80_000, 3_000_000])("of %i messages a second keeps about fifty", (perSecond) => {
+    const first = nextShare(perSecond, [], 1_000)!;
+    expect(first.from).toBe(0);
+    expect(keptOf(perSecond, first)).toBeLessThanOrEqual(TRIPS_A_SECOND);
+    if (perSecond > TRIPS_A_SECOND) expect(keptOf(perSecond, first)).toBeGreaterThan(TRIPS_A_SECOND / 2);
+  });
+
+  test("is announced before it holds, one at a time", () => {
+    const shares = [share(0)];
+    const next = nextShare(1_000, shares, 5_000)!;
+    expect(next).toEqual({ from: 5_000 + ANNOUNCED_MS, halvings: 5 });
+    expect(nextShare(1_000_000, [...shares, next], 6_000)).toBe(null);
+    expect(nextShare(1_000, [...shares, next], 10_000)).toBe(null);
+  });
+
+  test("is larger only when the load has become clearly less, and comes to rest under any load", () => {
+    expect(nextShare(1_500, [share(5)], 1)).toBe(null);
+    expect(nextShare(790, [share(5)], 1)).toBe(null);
+    expect(nextShare(500, [share(5)], 1)).toEqual({ from: 1 + ANNOUNCED_MS, halvings: 4 });
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: 20 }), (perSecond, before) => {
+        const first = nextShare(perSecond, [share(before)], 1);
+        if (first) expect(nextShare(perSecond, [share(before), first], 1 + ANNOUNCED_MS + 1)).toBe(null);
+      }),
+    );
+  });
+});
