@@ -25,6 +25,7 @@ import { schema } from "./measures/schema.ts";
 import { start } from "./measures/start.ts";
 import { page, text, type Report } from "./report.ts";
 import { tracing } from "./measures/tracing.ts";
+import { trips } from "./measures/trips.ts";
 import { buildStreams } from "./streams.ts";
 import { variants, type Name, type Variant } from "./variants.ts";
 
@@ -34,6 +35,7 @@ const MEASURES: readonly Measure[] = [
   books,
   schema,
   tracing,
+  trips,
   pass,
   processes,
   partitions,

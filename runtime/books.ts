@@ -2,6 +2,8 @@ import { reasonOf } from "./letter.ts";
 import type { Logger } from "./logger.ts";
 import type { Settling } from "./settlement.ts";
 import type { StatsRecorder } from "./stats-recorder.ts";
+import type { OutcomeKind } from "./stats-store.ts";
+import type { TripRecorder } from "./trip-recorder.ts";
 import type { Visit } from "./visit.ts";
 
 export interface Books extends Omit<Settling, "failed"> {
@@ -12,23 +14,25 @@ export interface Books extends Omit<Settling, "failed"> {
   unwritten(): readonly string[];
 }
 
-/** Keeps a stop's books: what came of its messages goes to the counts and the log. */
-export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): Books {
+export interface Told {
+  readonly recorder: StatsRecorder;
+  /** null: trips are off. */
+  readonly trips: TripRecorder | null;
+  readonly log: Logger;
+}
+
+/** Keeps a stop's books: what came of its messages goes to the counts, the trips and the log. */
+export function openBooks(stop: string, { recorder, trips, log }: Told): Books {
   const waiting = new Map<Visit, Error>();
   let gaps = 0;
-
-  function count({ outcome, next }: Visit): void {
-    if (outcome.kind === "drop") return recorder.count(stop, "dropped", outcome.reason);
-    if (outcome.kind === "dead") return recorder.count(stop, "dead", reasonOf(outcome.error));
-    if (outcome.kind === "later") return recorder.count(stop, "later", reasonOf(outcome.error));
-    recorder.count(stop, next === undefined ? "arrived" : "forwarded", next ?? "");
-  }
 
   return {
     settled(visit) {
       waiting.delete(visit);
+      const [kind, detail] = resultOf(visit);
       recorder.times(stop, visit.workedMs, visit.waitedMs, visit.from);
-      count(visit);
+      recorder.count(stop, kind, detail);
+      trips?.settled(visit, kind, detail);
       const { outcome } = visit;
       if (outcome.kind !== "dead" && outcome.kind !== "later") return;
       const { lane: partition, position: offset } = visit.record;
@@ -53,4 +57,11 @@ export function openBooks(stop: string, recorder: StatsRecorder, log: Logger): B
     gaps: () => gaps,
     unwritten: () => [...new Set([...waiting.values()].map((why) => why.message))],
   };
+}
+
+/** What it counts as, and the next stop or the reason. */
+function resultOf({ outcome, next }: Visit): readonly [OutcomeKind, string] {
+  if (outcome.kind === "drop") return ["dropped", outcome.reason];
+  if (outcome.kind === "dead" || outcome.kind === "later") return [outcome.kind, reasonOf(outcome.error)];
+  return next === undefined ? ["arrived", ""] : ["forwarded", next];
 }

@@ -41,6 +41,9 @@ export interface Config {
   readonly sessionTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly tracing: boolean;
+  readonly trips: "on" | "off" | "payload";
+  /** Paths of what is left out of payloads that are kept. */
+  readonly redact: readonly string[];
   /** "": it has none. */
   readonly version: string;
   readonly healthPort: number | null;
@@ -102,6 +105,8 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     sessionTimeoutMs: values.METROBUS_SESSION_TIMEOUT!,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT!,
     tracing: values.METROBUS_TRACING!,
+    trips: values.METROBUS_TRIPS!,
+    redact: values.METROBUS_REDACT ?? [],
     version: values.METROBUS_VERSION ?? "",
     healthPort: values.HEALTH_PORT ?? null,
     logLevel: values.LOG_LEVEL!,

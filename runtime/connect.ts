@@ -4,11 +4,14 @@ import type { Bus, LaneState, Outgoing } from "./bus.ts";
 import { loadConfig, type Config, type Settings } from "./config.ts";
 import { newHeader, advance, writeEnvelope, writePayload } from "./envelope.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { openBus, openOnceStore, openStatsStore } from "./open.ts";
+import { openBus, openOnceStore, openStatsStore, openTripStore } from "./open.ts";
 import type { OnceStore } from "./once-store.ts";
 import { checkRoute, checkTopic, reversed } from "./route.ts";
 import { statsRecorder, type StatsRecorder } from "./stats-recorder.ts";
 import type { StatsStore } from "./stats-store.ts";
+import { redactor } from "./redact.ts";
+import { tripRecorder as newTripRecorder, type TripRecorder } from "./trip-recorder.ts";
+import type { TripStore } from "./trip-store.ts";
 
 export interface SendOptions {
   /** Messages with the same key keep their order. Default: none. */
@@ -26,6 +29,9 @@ export interface MetroBus extends AsyncDisposable {
   /** Where counts are kept, and what this process counts before it gets there. */
   readonly stats: StatsStore;
   readonly recorder: StatsRecorder;
+  /** Where trips are kept, and what this process notes of them; null: METROBUS_TRIPS=off. */
+  readonly trips: TripStore;
+  readonly tripRecorder: TripRecorder | null;
   /** Where the outcomes of stops with the option `once` are kept. */
   readonly once: OnceStore;
   /** Puts a message on the bus; resolves when all in-sync replicas have it. Throws UnknownTopic, TooLarge, RouteError, UnusableResult, Unavailable. */
@@ -84,16 +90,20 @@ async function open(config: Config): Promise<MetroBus> {
   const bus = await openBus(config, log);
   const stats = await openStatsStore(config, log);
   const once = await openOnceStore(config, log);
+  const trips = await openTripStore(config, log);
   const [host, { pid }] = [hostname(), process];
+  const instance = `${host}-${pid}-${randomUUID().slice(0, 8)}`;
   const recorder = statsRecorder(stats, {
-    instance: `${host}-${pid}-${randomUUID().slice(0, 8)}`,
+    instance,
     process: { host, pid, version: config.version, startedAt: Math.round(Date.now() - process.uptime() * 1_000) },
     log,
   });
+  const payload = config.trips === "payload" ? redactor(config.redact) : null;
+  const tripRecorder = config.trips === "off" ? null : newTripRecorder(trips, { instance, log, payload });
   const traced = config.tracing ? (await import("./tracing.ts")).inActiveSpan : (out: Outgoing) => out;
   const close = async (deadline?: number) => {
-    await recorder.close(deadline);
-    await Promise.all([bus.close(), stats.close(), once.close()]);
+    await Promise.all([recorder.close(deadline), tripRecorder?.close(deadline)]);
+    await Promise.all([bus.close(), stats.close(), trips.close(), once.close()]);
   };
   return {
     config,
@@ -101,6 +111,8 @@ async function open(config: Config): Promise<MetroBus> {
     bus,
     stats,
     recorder,
+    trips,
+    tripRecorder,
     once,
     send: async (topic, payload, options = {}) => bus.send([traced(outgoing(config, topic, payload, options))]),
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),

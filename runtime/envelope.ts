@@ -118,10 +118,21 @@ function toJson(value: unknown, what: string): string {
   }
 }
 
-const headOf = (header: Header, field: PayloadField): string => `{"header":${toJson(header, "the header")},"${field}":`;
+/** `visits`: to stand in the header, text that needs no escapes; "": nothing. Twice as fast as when the header has it. */
+function headOf(header: Header, field: PayloadField, visits: string): string {
+  const json = toJson(header, "the header");
+  return visits === ""
+    ? `{"header":${json},"${field}":`
+    : `{"header":${json.slice(0, -1)},"visits":"${visits}"},"${field}":`;
+}
 
-export function writeEnvelope(header: Header, envelope: Pick<Envelope, "field" | "rest">, payloadJson: string): Buffer {
-  const [head, end] = [headOf(header, envelope.field), tail(envelope.rest)];
+export function writeEnvelope(
+  header: Header,
+  envelope: Pick<Envelope, "field" | "rest">,
+  payloadJson: string,
+  visits = "",
+): Buffer {
+  const [head, end] = [headOf(header, envelope.field, visits), tail(envelope.rest)];
   return payloadJson.length < LONG ? Buffer.from(head + payloadJson + end) : joined([head, payloadJson, end]);
 }
 
@@ -135,9 +146,9 @@ function joined(texts: readonly string[]): Buffer {
 }
 
 /** Like writeEnvelope, with the payload's own bytes as they stand in `value`. */
-export function writePassed(header: Header, envelope: Envelope, value: Buffer): Buffer {
+export function writePassed(header: Header, envelope: Envelope, value: Buffer, visits = ""): Buffer {
   const [start, end] = envelope.header === null ? [0, value.length] : payloadSpan(value, envelope.field);
-  const head = Buffer.from(headOf(header, envelope.field));
+  const head = Buffer.from(headOf(header, envelope.field, visits));
   return Buffer.concat([head, value.subarray(start, end), Buffer.from(tail(envelope.rest))]);
 }
 

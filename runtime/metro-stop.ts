@@ -117,11 +117,11 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
     throw new MetrobusError(`stop "${this.topic}" has been stopped, and can't begin again: make a new MetroStop`);
   }
 
-  async #join({ bus, config, recorder, once, log: ofProcess }: MetroBus): Promise<void> {
+  async #join({ bus, config, recorder, tripRecorder: trips, once, log: ofProcess }: MetroBus): Promise<void> {
     this.#checkNotStopped();
     const log = ofProcess.child({ stop: this.topic });
     const group = this.#options.group ?? groupOf(config, this.topic);
-    const books = (this.#books = openBooks(this.topic, recorder, log));
+    const books = (this.#books = openBooks(this.topic, { recorder, trips, log }));
     const breaker = (this.#breaker = stopBreaker(this.#options, {
       log,
       changed: (openSince) => recorder.breaker(this.topic, openSince),
@@ -133,6 +133,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       rules: config,
       log,
       halt: this.#halt.signal,
+      trips,
       handler: stopHandler(this.callback, this.#options, { config, group, breaker, once, tracing }),
       concurrency: this.#options.concurrency ?? config.concurrency,
       gate: this.#gate,
@@ -151,7 +152,7 @@ export class MetroStop<In = unknown> implements AsyncDisposable {
       gate: this.#gate,
       log,
     }));
-    void recorder.join(member).then(begin);
+    void Promise.all([recorder.join(member), trips?.begin()]).then(begin);
     const subscription = (this.#subscription = await bus.consume(consuming, onBatch));
     this.#idle = idle;
     void subscription.failed.then(this.#failure.resolve);

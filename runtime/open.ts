@@ -3,6 +3,7 @@ import type { Config } from "./config.ts";
 import type { Logger } from "./logger.ts";
 import type { OnceStore } from "./once-store.ts";
 import type { StatsStore } from "./stats-store.ts";
+import type { TripStore } from "./trip-store.ts";
 
 /** Config → bus and stores: the only file that names implementations. Each is loaded when it is asked for. */
 
@@ -31,6 +32,16 @@ export async function openStatsStore(config: Config, log: Logger): Promise<Stats
       return (await import("./stats-stores/redis.ts")).redisStats({ ...config.redis, log });
     case "memory":
       return (await import("./stats-stores/memory.ts")).memoryStats();
+  }
+}
+
+/** Where trips are kept: where the counts are. */
+export async function openTripStore(config: Config, log: Logger): Promise<TripStore> {
+  switch (config.stats) {
+    case "redis":
+      return (await import("./trip-stores/redis.ts")).redisTrips({ ...config.redis, log });
+    case "memory":
+      return (await import("./trip-stores/memory.ts")).memoryTrips();
   }
 }
 

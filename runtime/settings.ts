@@ -32,6 +32,14 @@ const brokerList = z
     "must be host:port, without a scheme, several with commas between; ports go from 1 to 65535",
   );
 
+const paths = z
+  .string()
+  .transform((list) => list.split(",").map((path) => path.trim()))
+  .refine(
+    (list) => list.every((path) => path.split(".").every((name) => name !== "" && !/[[\]]/.test(name))),
+    "must be names with dots between, such as card.number, several with commas between; arrays need no brackets",
+  );
+
 export interface Setting {
   schema: z.ZodType;
   fallback: string;
@@ -180,6 +188,16 @@ export const settings = {
     schema: flag,
     fallback: "off",
     doc: "A span for each message at each stop, for the OpenTelemetry SDK that the process has set up.",
+  },
+  METROBUS_TRIPS: {
+    schema: z.enum(["on", "off", "payload"]),
+    fallback: "on",
+    doc: "Record the trips of about 50 messages a second for an hour, and of those that fail, for the status page: `on`; with their payloads: `payload`; `off`. Set the same at every stop.",
+  },
+  METROBUS_REDACT: {
+    schema: paths,
+    fallback: "",
+    doc: "What is left out of the payloads of trips, paths with commas between: `email,card.number`; `*` is any name, arrays are gone through.",
   },
   METROBUS_VERSION: {
     schema: text,

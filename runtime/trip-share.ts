@@ -16,14 +16,18 @@ export const ANNOUNCED_MS = 4_000;
 const ROOM = 0.7;
 const MOST_HALVINGS = 24;
 
-/** `shares`: oldest first. A message that boarded before all of them is measured by the oldest; without any, none is kept. */
-export function isKept(id: string, boarded: number, shares: readonly TripShare[]): boolean {
+/**
+ * `shares`: oldest first. A message that boarded before all of them is measured by the oldest; without any, none is kept. `more`:
+ * halved so often once more, which keeps some of those that would be kept without it.
+ */
+export function isKept(id: string, boarded: number, shares: readonly TripShare[], more = 0): boolean {
   let { halvings } = shares[0] ?? { halvings: 32 };
   for (let at = shares.length - 1; at > 0; at--) {
     if (boarded < shares[at]!.from) continue;
     halvings = shares[at]!.halvings;
     break;
   }
+  halvings += more;
   return halvings === 0 || (halvings < 32 && hash(id) >>> (32 - halvings) === 0);
 }
 
@@ -43,10 +47,14 @@ function halvingsFor(boardedPerSecond: number): number {
   return Math.min(exact, MOST_HALVINGS);
 }
 
-/** FNV-1a of the id without what forks have put behind it, so that forks are kept with what they come from; its bits mixed once more. */
+/** So many characters at its end tell an id from others: a number that counts, or half of what is random. */
+const TELLING = 12;
+
+/** FNV-1a of an id's end, without what forks have put behind it, so that forks are kept with what they come from; its bits mixed once more. */
 function hash(id: string): number {
+  const end = rootLength(id);
   let value = 0x81_1c_9d_c5;
-  for (let at = 0, end = rootLength(id); at < end; at++) value = Math.imul(value ^ id.charCodeAt(at), 0x01_00_01_93);
+  for (let at = Math.max(0, end - TELLING); at < end; at++) value = Math.imul(value ^ id.charCodeAt(at), 0x01_00_01_93);
   value = Math.imul(value ^ (value >>> 16), 0x85_eb_ca_6b);
   return (value ^ (value >>> 13)) >>> 0;
 }

@@ -1,4 +1,5 @@
 import type { OutcomeKind } from "./stats-store.ts";
+import type { TripShare } from "./trip-share.ts";
 
 /**
  * Where trips are kept, for a while: the visits of one message to stop after stop. A share of all messages is recorded
@@ -7,17 +8,12 @@ import type { OutcomeKind } from "./stats-store.ts";
 
 /** One message at one stop, once what came of it is durable. */
 export interface TripVisit {
-  /** The message's. */
-  id: string;
-  /** Its key, as far as it is text; null: it has none. */
-  key: string | null;
-  /** When it first met metrobus, epoch ms. */
-  boarded: number;
   stop: string;
   /** "": it came from no stop. */
   from: string;
   /** The process that had it. */
   instance: string;
+  /** "": told by a stop further on, which does not know them. */
   partition: string;
   offset: string;
   /** When it came to the stop, epoch ms: its record's timestamp. */
@@ -32,20 +28,76 @@ export interface TripVisit {
   detail: string;
   /** Of an error. */
   error?: { name: string; message: string };
-  /** JSON text, where payloads are to be kept. */
+  /** What came to the stop, as JSON text, where payloads are to be kept. */
   payload?: string;
+}
+
+/** The message that makes a trip. */
+export interface Traveller {
+  id: string;
+  /** Its key, as far as it is text; null: it has none. */
+  key: string | null;
+  /** When it first met metrobus, epoch ms. */
+  boarded: number;
+}
+
+/** What is recorded of one message at a time. */
+export interface TripNote extends Traveller {
+  /** Oldest first. */
+  visits: readonly TripVisit[];
+  /** The header with which it came to the last of them, as JSON text. */
+  header?: string;
+}
+
+export interface Trip extends Traveller {
+  /** As it was at the last stop that told of it; "": none has. */
+  header: string;
+  /** In the order in which it came to the stops. */
+  visits: readonly TripVisit[];
+}
+
+/** A visit that failed. */
+export interface FailedVisit extends Traveller, TripVisit {}
+
+export interface Failures {
+  /** Newest first. */
+  visits: readonly FailedVisit[];
+  /** How many besides were not recorded, since there were too many at once. */
+  notKept: number;
+}
+
+/** What a process has noted since it recorded last. */
+export interface TripReport {
+  notes: readonly TripNote[];
+  /** How many messages have boarded at its stops, and over what time. */
+  boarded: number;
+  coversMs: number;
+  /** Failed visits that are too many to be noted, by stop. */
+  notKept: Readonly<Record<string, number>>;
+}
+
+/** Which messages are to be recorded, and what that follows from. */
+export interface TripOrders {
+  /** Oldest first. */
+  shares: readonly TripShare[];
+  /** Messages that board a second, of all processes, over the last full seconds. */
+  boardedPerSecond: number;
 }
 
 /** Every call resolves or throws within a few seconds. */
 export interface TripStore {
-  /** Adds visits. The same one again may stand there twice. Throws Unavailable. */
-  record(visits: readonly TripVisit[]): Promise<void>;
-  /** The visits of one message, in the order in which they were recorded: at most `VISITS_KEPT`. Throws Unavailable. */
-  trip(id: string): Promise<readonly TripVisit[]>;
+  /** Adds visits; the same one again changes nothing. Throws Unavailable. */
+  record(report: TripReport): Promise<TripOrders>;
+  /** Adds a share, unless somebody else has added one after `last` meanwhile (undefined: there was none). Throws Unavailable. */
+  announce(share: TripShare, last: TripShare | undefined): Promise<void>;
+  /** The trip of one message: at most `VISITS_KEPT` visits; null: none is kept. Throws Unavailable. */
+  trip(id: string): Promise<Trip | null>;
   /** Ids of the newest trips, newest first; with a key those of messages that have it. Throws Unavailable. */
   newest(limit: number, key?: string): Promise<readonly string[]>;
   /** Ids of the newest trips that failed somewhere, newest first. Throws Unavailable. */
   failed(limit: number): Promise<readonly string[]>;
+  /** What failed at a stop lately: at most `FAILURES_KEPT`, for `FAILURE_KEPT_MS`. Throws Unavailable. */
+  failures(stop: string): Promise<Failures>;
   close(): Promise<void>;
 }
 
@@ -58,5 +110,18 @@ export const FAILED_KEPT = 10_000;
 export const VISITS_KEPT = 200;
 /** Of one key. */
 export const TRIPS_OF_KEY = 100;
+/** Of one stop. */
+export const FAILURES_KEPT = 50;
+export const FAILURE_KEPT_MS = 24 * 3_600_000;
+/** Of the shares that were announced. */
+export const SHARES_KEPT = 20;
+/** The full seconds before now of which the rate of boarding is the mean. */
+export const BOARDING_SECONDS = 5;
 
-export const hasFailed = ({ outcome }: TripVisit): boolean => outcome === "dead" || outcome === "later";
+export const hasFailed = ({ outcome }: Pick<TripVisit, "outcome">): boolean =>
+  outcome === "dead" || outcome === "later";
+
+/** What makes a visit the same as another one of its trip. */
+export const visitKey = ({ stop, at, attempt }: TripVisit): string => `${at}/${attempt}/${stop}`;
+
+export const inOrder = (a: TripVisit, b: TripVisit): number => a.at - b.at || a.attempt - b.attempt;

@@ -5,6 +5,7 @@ import { firstMet, writePayload, type Envelope, type Header } from "./envelope.t
 import { RouteError } from "./errors.ts";
 import { comesAgain, NOTHING_BEFORE, type Before } from "./put-off.ts";
 import { checkRoute, reversed, type RouteRules } from "./route.ts";
+import { lastStop } from "./visits.ts";
 
 /** What became of a message at a stop. */
 export type Outcome =
@@ -23,6 +24,23 @@ export interface VisitSetting {
   readonly log: Logger;
   /** Aborts, with a LaneLost, when no new work should be begun: a backoff is given up, and the record comes again. */
   readonly halt: AbortSignal;
+  /** null: trips are off, and messages carry no visits. */
+  readonly trips: Trips | null;
+}
+
+export interface Trips {
+  /** Names this process in the visits that messages carry: what its name ends with. */
+  readonly instance: string;
+  /** What is to be kept of a message that has just been read; null: it is not chosen. */
+  sample(visit: Visit): Sample | null;
+}
+
+/** What is kept of a message whose trip is recorded, as it came to the stop. */
+export interface Sample {
+  readonly key: string | null;
+  /** JSON texts; null: it is not kept. */
+  readonly header: string;
+  readonly payload: string | null;
 }
 
 /** One record at one stop, from its arrival until it is settled. */
@@ -42,6 +60,11 @@ export class Visit {
   boarded = 0;
   /** The stop that it comes from; "": none, it is raw or has just boarded. */
   from = "";
+  /** What its header says of the stops that it has been at, and their names: see `visits.ts`. */
+  carried: unknown = undefined;
+  history: readonly string[] = NO_STOPS;
+  /** null: its trip is not recorded, unless it fails. */
+  sample: Sample | null = null;
   /** What the callback gets; a schema may replace it. */
   payload: unknown = undefined;
   attempt: number;
@@ -52,9 +75,11 @@ export class Visit {
   next: string | undefined;
   /** What is to be sent for it. */
   out: readonly Outgoing[] = [];
-  /** Milliseconds from the record's timestamp until the work began, and from there to the outcome. */
+  /** Milliseconds from the record's timestamp until the work began, and from there until the callback was done or gave up. */
   waitedMs = 0;
   workedMs = 0;
+  #began = 0;
+  #isDone = false;
   readonly #timestamp: number;
   #open: (record: Received) => Envelope = () => UNREAD;
 
@@ -71,45 +96,57 @@ export class Visit {
 
   begin(): void {
     this.waitedMs = Math.max(0, Date.now() - this.#timestamp);
-    this.workedMs = performance.now();
+    this.#began = performance.now();
+  }
+
+  /** The callback is done: for how long it was worked on, ms. */
+  worked(): number {
+    this.#isDone = true;
+    return (this.workedMs = performance.now() - this.#began);
   }
 
   read(open: (record: Received) => Envelope): void {
     this.#open = open;
     this.#openEnvelope();
+    this.sample = this.setting.trips?.sample(this) ?? null;
   }
 
   /** Begins with the message as it came, whatever an attempt before did to its own copy. */
   newAttempt(): void {
     this.attempt++;
+    this.#isDone = false;
     this.#openEnvelope();
   }
 
   #openEnvelope(): void {
     this.envelope = this.#open(this.record);
-    this.id = this.envelope.header?.id ?? firstMet(this.record);
-    this.from = this.envelope.header?.historical_route.at(-2) ?? "";
-    this.boarded = this.envelope.header?.boarded ?? this.record.timestamp;
+    const { header } = this.envelope;
+    this.id = header?.id ?? firstMet(this.record);
+    this.carried = header?.["visits"];
+    this.history = header?.historical_route ?? NO_STOPS;
+    this.from = this.history.at(-2) ?? lastStop(this.carried, this.history) ?? "";
+    this.boarded = header?.boarded ?? this.record.timestamp;
     this.payload = this.envelope.payload;
     this.context = new Attempt(this);
   }
 
   /** Keeps what is told of the message; the rest, which may be large, is needed no more. */
   letGo(): void {
-    const { topic, lane, position, timestamp } = this.record;
-    this.record = { topic, lane, position, timestamp, key: null, value: null, headers: [] };
+    const { topic, lane, position, timestamp, key } = this.record;
+    const isFailed = this.outcome.kind === "dead" || this.outcome.kind === "later";
+    this.record = { topic, lane, position, timestamp, key: isFailed ? key : null, value: null, headers: [] };
     this.out = [];
   }
 
   /** Time in which it was held back is waiting, not work. */
   heldFor(ms: number): void {
     this.waitedMs += ms;
-    this.workedMs += ms;
+    this.#began += ms;
   }
 
   /** What is to be sent is written: nothing of the payload is needed any more, and thousands may wait for their settlement. */
   end(outcome: Outcome): void {
-    this.workedMs = performance.now() - this.workedMs;
+    if (!this.#isDone) this.worked();
     this.outcome = outcome.kind === "forward" ? WRITTEN : outcome;
     this.envelope = UNREAD;
     this.payload = undefined;
@@ -119,6 +156,7 @@ export class Visit {
 
 const WRITTEN: Outcome = { kind: "pass" };
 const UNREAD: Envelope = { header: null, payload: undefined, field: "payload", rest: {} };
+const NO_STOPS: readonly string[] = [];
 const NO_OUTCOME: Outcome = { kind: "drop", reason: "" };
 
 interface Fork {

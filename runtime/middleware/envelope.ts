@@ -7,6 +7,7 @@ import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import { checkHops, checkTopic, nextStop } from "../route.ts";
 import type { Outcome, Visit } from "../visit.ts";
+import { addVisit } from "../visits.ts";
 
 /** Opens the envelope. */
 export function arrival(input: "routed" | "raw", field: PayloadField): Middleware {
@@ -30,7 +31,9 @@ export const departure: Middleware = (next) => (visit) => {
 function depart(visit: Visit, outcome: Outcome): Outcome {
   checkOwn(outcome);
   const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
-    outgoing(visit, `${visit.id}.${index + 1}`, stack, (header) => writeEnvelope(header, visit.envelope, payloadJson)),
+    outgoing(visit, `${visit.id}.${index + 1}`, stack, (header, visits) =>
+      writeEnvelope(header, visit.envelope, payloadJson, visits),
+    ),
   );
   const main = forwarded(visit, outcome);
   visit.next = main?.topic;
@@ -52,21 +55,36 @@ function forwarded(visit: Visit, outcome: Outcome): Outgoing | null {
   if (outcome.kind === "forward") {
     const json = writePayload(outcome.payload);
     if (stack.length > 0)
-      return outgoing(visit, visit.id, stack, (header) => writeEnvelope(header, visit.envelope, json));
+      return outgoing(visit, visit.id, stack, (header, visits) => writeEnvelope(header, visit.envelope, json, visits));
   }
   if (outcome.kind === "pass" && stack.length > 0) {
-    return outgoing(visit, visit.id, stack, (header) =>
-      writePassed(header, visit.envelope, visit.record.value ?? Buffer.from("null")),
+    return outgoing(visit, visit.id, stack, (header, visits) =>
+      writePassed(header, visit.envelope, visit.record.value ?? Buffer.from("null"), visits),
     );
   }
   return null;
 }
 
-function outgoing(visit: Visit, id: string, stack: readonly string[], write: (header: Header) => Buffer): Outgoing {
+type Write = (header: Header, visits: string) => Buffer;
+
+function outgoing(visit: Visit, id: string, stack: readonly string[], write: Write): Outgoing {
   const next = nextStop(stack);
   const before = visit.envelope.header ?? newHeader(id, visit.boarded, stack);
   checkTopic(next, visit.setting.rules);
   checkHops(before.historical_route.length, stack.length, visit.setting.rules);
-  const value = write(advance(id === before.id ? before : { ...before, id }, stack, next));
+  const header = advance(id === before.id ? before : { ...before, id }, stack, next);
+  const { trips } = visit.setting;
+  // It is written in another place: see writeEnvelope.
+  if (trips && header["visits"] !== undefined) header["visits"] = undefined;
+  const value = write(header, trips ? withThis(visit, trips.instance) : "");
   return { topic: next, key: visit.record.key, value, headers: visit.record.headers };
+}
+
+/** What the message has been through, this visit included: see visits.ts. */
+function withThis(visit: Visit, instance: string): string {
+  const { envelope, record, boarded, attempt } = visit;
+  const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
+  const worked = Math.round(visit.worked() * 1_000);
+  const own = `${stop}:${record.timestamp - boarded}:${Math.round(visit.waitedMs)}:${worked}:${instance}`;
+  return addVisit(visit.carried, attempt === 1 ? own : `${own}:${attempt}`);
 }

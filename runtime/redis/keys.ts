@@ -47,11 +47,26 @@ export const TRIPS = "metrobus:trips";
 /** The same of trips that failed somewhere. */
 export const FAILED_TRIPS = "metrobus:trips:failed";
 
-/** List: the visits of one message (`TripVisit`), as JSON. It expires. */
+/**
+ * Hash of one message: `key` and `boarded`, `header` and `headerAt` (epoch ms, of the visit it came with), and for each visit
+ * `visit:<what makes it the same>` → `TripVisit` as JSON. It expires.
+ */
 export const tripKey = (id: string): string => `metrobus:trip:${id}`;
 
 /** Sorted set: id → when its trip began, of messages whose key has this hash. It expires. */
 export const tripsOfKey = (hash: string): string => `metrobus:trips-of-key:${hash}`;
+
+/** List: which share of messages is recorded from when on, `<epoch ms>:<halvings>`, oldest first. */
+export const TRIP_SHARES = "metrobus:trip-shares";
+
+/** How many messages boarded in one second of Redis's clock. It expires. */
+export const BOARDED = "metrobus:boarded:";
+
+/** List: the newest visits to a stop that failed (`FailedVisit`), newest first, as JSON. It expires. */
+export const failuresKey = (stop: string): string => `metrobus:failures:${stop}`;
+
+/** How many more there were. It expires. */
+export const notKeptKey = (stop: string): string => `metrobus:failures-not-kept:${stop}`;
 
 /** The sequence number that a process has written last. It expires a week after the process's last count. */
 export const sequenceKey = (instance: string): string => `metrobus:sequence:${instance}`;

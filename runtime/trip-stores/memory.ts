@@ -1,16 +1,27 @@
+import type { TripShare } from "../trip-share.ts";
 import {
+  BOARDING_SECONDS,
   FAILED_KEPT,
+  FAILURE_KEPT_MS,
+  FAILURES_KEPT,
   hasFailed,
+  inOrder,
+  SHARES_KEPT,
   TRIP_KEPT_MS,
   TRIPS_KEPT,
   TRIPS_OF_KEY,
+  visitKey,
   VISITS_KEPT,
+  type FailedVisit,
+  type Trip,
+  type TripNote,
   type TripStore,
   type TripVisit,
 } from "../trip-store.ts";
 
-interface Trip {
-  readonly visits: TripVisit[];
+interface Kept extends Omit<Trip, "visits"> {
+  readonly visits: Map<string, TripVisit>;
+  headerAt: number;
   failed: boolean;
   keptUntil: number;
 }
@@ -18,55 +29,114 @@ interface Trip {
 /** Trips that only this process knows, gone with it. */
 export function memoryTrips(now: () => number = Date.now): TripStore {
   /** By id, those that began first come first. */
-  const trips = new Map<string, Trip>();
+  const trips = new Map<string, Kept>();
   let failed = 0;
+  const shares: TripShare[] = [];
+  /** By second since 1970. */
+  const boarded = new Map<number, number>();
+  /** By stop, newest first, and until when. */
+  const failures = new Map<string, { visits: readonly FailedVisit[]; until: number }>();
+  const notKept = new Map<string, { count: number; until: number }>();
 
-  function forget(id: string, trip: Trip): void {
-    trips.delete(id);
-    if (trip.failed) failed--;
+  function add({ id, key, boarded, visits, header }: TripNote): void {
+    const trip = trips.get(id) ?? {
+      id,
+      key,
+      boarded,
+      header: "",
+      headerAt: 0,
+      visits: new Map<string, TripVisit>(),
+      failed: false,
+      keptUntil: 0,
+    };
+    trips.set(id, trip);
+    trip.keptUntil = now() + TRIP_KEPT_MS;
+    for (const visit of visits) {
+      const isNew = !trip.visits.has(visitKey(visit));
+      if (isNew && trip.visits.size < VISITS_KEPT) trip.visits.set(visitKey(visit), visit);
+      if (!hasFailed(visit)) continue;
+      if (!trip.failed) failed++;
+      trip.failed = true;
+      if (isNew) addFailure({ id, key, boarded, ...visit });
+    }
+    const last = visits.at(-1)?.at ?? 0;
+    if (header === undefined || last < trip.headerAt) return;
+    trip.header = header;
+    trip.headerAt = last;
   }
 
-  function add(visit: TripVisit): void {
-    const trip = trips.get(visit.id) ?? { visits: [], failed: false, keptUntil: 0 };
-    trips.set(visit.id, trip);
-    if (trip.visits.length < VISITS_KEPT) trip.visits.push(visit);
-    trip.keptUntil = now() + TRIP_KEPT_MS;
-    if (hasFailed(visit) && !trip.failed) {
-      trip.failed = true;
-      failed++;
-    }
+  function addFailure(visit: FailedVisit): void {
+    const visits = [visit, ...failuresOf(visit.stop)].slice(0, FAILURES_KEPT);
+    failures.set(visit.stop, { visits, until: now() + FAILURE_KEPT_MS });
+  }
+
+  function failuresOf(stop: string): readonly FailedVisit[] {
+    const { visits, until } = failures.get(stop) ?? { visits: [], until: 0 };
+    return until > now() ? visits : [];
+  }
+
+  function notKeptOf(stop: string): number {
+    const { count, until } = notKept.get(stop) ?? { count: 0, until: 0 };
+    return until > now() ? count : 0;
   }
 
   /** From the oldest on, what is too old or too much. */
   function trim(): void {
     for (const [id, trip] of trips) {
       const isTooMuch = trip.failed ? failed > FAILED_KEPT : trips.size - failed > TRIPS_KEPT;
-      if (isTooMuch || trip.keptUntil <= now()) forget(id, trip);
-      else if (failed <= FAILED_KEPT && trips.size - failed <= TRIPS_KEPT) break;
+      if (isTooMuch || trip.keptUntil <= now()) {
+        trips.delete(id);
+        if (trip.failed) failed--;
+      } else if (failed <= FAILED_KEPT && trips.size - failed <= TRIPS_KEPT) break;
     }
   }
 
-  const kept = () => [...trips].filter(([, { keptUntil }]) => keptUntil > now()).toReversed();
-  const idsOf = (found: [string, Trip][], limit: number) => found.slice(0, limit).map(([id]) => id);
+  function boardedPerSecond(): number {
+    const second = Math.floor(now() / 1_000);
+    for (const old of boarded.keys()) if (old < second - BOARDING_SECONDS) boarded.delete(old);
+    let sum = 0;
+    for (let back = 1; back <= BOARDING_SECONDS; back++) sum += boarded.get(second - back) ?? 0;
+    return sum / BOARDING_SECONDS;
+  }
+
+  const kept = () => [...trips.values()].filter(({ keptUntil }) => keptUntil > now()).toReversed();
   return {
-    async record(visits) {
-      for (const visit of visits) add(visit);
+    async record(report) {
+      for (const note of report.notes) add(note);
       trim();
+      const second = Math.floor(now() / 1_000);
+      const part = Math.min(1, 1_000 / Math.max(1, report.coversMs));
+      boarded.set(second, (boarded.get(second) ?? 0) + report.boarded * part);
+      for (const [stop, count] of Object.entries(report.notKept))
+        notKept.set(stop, { count: notKeptOf(stop) + count, until: now() + FAILURE_KEPT_MS });
+      return { shares: [...shares], boardedPerSecond: boardedPerSecond() };
+    },
+    async announce(share, last) {
+      const newest = shares.at(-1);
+      if (newest?.from !== last?.from || newest?.halvings !== last?.halvings) return;
+      shares.push(share);
+      shares.splice(0, shares.length - SHARES_KEPT);
     },
     async trip(id) {
       const trip = trips.get(id);
-      return trip && trip.keptUntil > now() ? [...trip.visits] : [];
+      if (!trip || trip.keptUntil <= now()) return null;
+      const { key, boarded, header } = trip;
+      return { id, key, boarded, header, visits: [...trip.visits.values()].toSorted(inOrder) };
     },
     newest: async (limit, key) =>
-      idsOf(
-        kept().filter(([, { visits }]) => key === undefined || visits.some((visit) => visit.key === key)),
-        key === undefined ? limit : Math.min(limit, TRIPS_OF_KEY),
-      ),
+      kept()
+        .filter((trip) => key === undefined || trip.key === key)
+        .slice(0, key === undefined ? limit : Math.min(limit, TRIPS_OF_KEY))
+        .map(({ id }) => id),
     failed: async (limit) =>
-      idsOf(
-        kept().filter(([, trip]) => trip.failed),
-        limit,
-      ),
+      kept()
+        .filter((trip) => trip.failed)
+        .slice(0, limit)
+        .map(({ id }) => id),
+    failures: async (stop) => ({
+      visits: failuresOf(stop),
+      notKept: notKeptOf(stop),
+    }),
     close: async () => undefined,
   };
 }

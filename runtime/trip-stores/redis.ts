@@ -1,86 +1,114 @@
 import { createHash } from "node:crypto";
 import { defineScript } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
-import { FAILED_TRIPS, tripKey, TRIPS, tripsOfKey } from "../redis/keys.ts";
+import { FAILED_TRIPS, failuresKey, notKeptKey, TRIP_SHARES, tripKey, TRIPS, tripsOfKey } from "../redis/keys.ts";
+import type { TripShare } from "../trip-share.ts";
 import {
-  FAILED_KEPT,
+  BOARDING_SECONDS,
   hasFailed,
-  TRIP_KEPT_MS,
-  TRIPS_KEPT,
-  TRIPS_OF_KEY,
-  VISITS_KEPT,
+  inOrder,
+  SHARES_KEPT,
+  visitKey,
+  type FailedVisit,
+  type TripNote,
+  type TripReport,
   type TripStore,
   type TripVisit,
 } from "../trip-store.ts";
+import { RECORD_SCRIPT, type WrittenNote } from "./record-script.ts";
 
-/** KEYS: the trips, those that failed. ARGV: for each visit its id, its key's hash ("": none), "1" if it failed, and itself as JSON. */
+const VISIT = "visit:";
+
 const record = defineScript({
-  SCRIPT: `
-local time = redis.call("TIME")
-local now = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000))
-for at = 1, #ARGV, 4 do
-  local id, of, failed, visit = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local trip = "${tripKey("")}" .. id
-  if redis.call("LLEN", trip) < ${VISITS_KEPT} then redis.call("RPUSH", trip, visit) end
-  redis.call("PEXPIRE", trip, ${TRIP_KEPT_MS})
-  redis.call("ZADD", KEYS[1], "NX", now, id)
-  if failed == "1" then redis.call("ZADD", KEYS[2], "NX", now, id) end
-  if of ~= "" then
-    local same = "${tripsOfKey("")}" .. of
-    redis.call("ZADD", same, "NX", now, id)
-    redis.call("ZREMRANGEBYRANK", same, 0, -${TRIPS_OF_KEY + 1})
-    redis.call("PEXPIRE", same, ${TRIP_KEPT_MS})
-  end
-end
-local old = now - ${TRIP_KEPT_MS}
-redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", old)
-redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", old)
-local function trim(trips, kept, others)
-  local more = redis.call("ZCARD", trips) - kept
-  if more <= 0 then return end
-  for _, id in ipairs(redis.call("ZRANGE", trips, 0, more - 1)) do
-    if not redis.call("ZSCORE", others, id) then redis.call("DEL", "${tripKey("")}" .. id) end
-  end
-  redis.call("ZREMRANGEBYRANK", trips, 0, more - 1)
-end
-trim(KEYS[1], ${TRIPS_KEPT}, KEYS[2])
-trim(KEYS[2], ${FAILED_KEPT}, KEYS[1])
-return nil
-`,
-  NUMBER_OF_KEYS: 2,
-  parseCommand: (parser, visits: readonly TripVisit[]) => {
-    parser.pushKey(TRIPS);
-    parser.pushKey(FAILED_TRIPS);
-    for (const visit of visits)
-      parser.push(visit.id, hashOf(visit.key), hasFailed(visit) ? "1" : "0", JSON.stringify(visit));
+  SCRIPT: RECORD_SCRIPT,
+  NUMBER_OF_KEYS: 3,
+  parseCommand: (parser, { notes, boarded, coversMs, notKept }: TripReport) => {
+    for (const key of [TRIPS, FAILED_TRIPS, TRIP_SHARES]) parser.pushKey(key);
+    const inASecond = Math.round(boarded * Math.min(1, 1_000 / Math.max(1, coversMs)));
+    parser.push(JSON.stringify(notes.map(written)), String(inASecond), JSON.stringify(notKept));
   },
-  transformReply: (reply: unknown) => reply,
+  transformReply: (reply: unknown) => reply as readonly [number, readonly string[]],
 });
 
-/** Keys may be personal data, and long: they stand in no name of a key of Redis. */
-const hashOf = (key: string | null): string =>
-  key === null ? "" : createHash("sha256").update(key).digest("base64url").slice(0, 22);
+/** KEYS: the shares. ARGV: the share to add, and the one that has to be the last ("": there has to be none). */
+const announce = defineScript({
+  SCRIPT: `
+if (redis.call("LINDEX", KEYS[1], -1) or "") ~= ARGV[2] then return end
+redis.call("RPUSH", KEYS[1], ARGV[1])
+redis.call("LTRIM", KEYS[1], -${SHARES_KEPT}, -1)
+`,
+  NUMBER_OF_KEYS: 1,
+  parseCommand: (parser, share: TripShare, last: TripShare | undefined) => {
+    parser.pushKey(TRIP_SHARES);
+    parser.push(shareText(share), last ? shareText(last) : "");
+  },
+  transformReply: () => undefined,
+});
 
 /** Trips in Redis, for every process to see. */
 export function redisTrips(options: RedisOptions): TripStore {
-  const { ask, close } = redisConnection(options, { record });
+  const { ask, close } = redisConnection(options, { record, announce });
   return {
-    async record(visits) {
-      if (visits.length > 0) await ask((client) => client.record(visits));
+    async record(report) {
+      const [boarded, shares] = await ask((client) => client.record(report));
+      return { boardedPerSecond: boarded / BOARDING_SECONDS, shares: shares.map(readShare) };
     },
-    trip: async (id) => (await ask((client) => client.lRange(tripKey(id), 0, -1))).flatMap(readVisit),
+    announce: (share, last) => ask((client) => client.announce(share, last)),
+    async trip(id) {
+      const { boarded, key = null, header = "", ...rest } = await ask((client) => client.hGetAll(tripKey(id)));
+      if (boarded === undefined) return null;
+      const visits = Object.entries(rest).flatMap(([field, json]) =>
+        field.startsWith(VISIT) ? readJson<TripVisit>(json) : [],
+      );
+      return { id, key, boarded: Number(boarded), header, visits: visits.toSorted(inOrder) };
+    },
     newest: (limit, key) => {
       const among = key === undefined ? TRIPS : tripsOfKey(hashOf(key));
       return ask((client) => client.zRange(among, 0, limit - 1, { REV: true }));
     },
     failed: (limit) => ask((client) => client.zRange(FAILED_TRIPS, 0, limit - 1, { REV: true })),
+    failures: (stop) =>
+      ask(async (client) => {
+        const [found, more] = await Promise.all([
+          client.lRange(failuresKey(stop), 0, -1),
+          client.get(notKeptKey(stop)),
+        ]);
+        return { visits: found.flatMap((json) => readJson<FailedVisit>(json)), notKept: Number(more ?? 0) };
+      }),
     close: async () => close(),
   };
 }
 
-function readVisit(text: string): TripVisit[] {
+function written({ id, key, boarded, visits, header = "" }: TripNote): WrittenNote {
+  return {
+    id,
+    key: key ?? "",
+    keyHash: key === null ? "" : hashOf(key),
+    boarded,
+    header,
+    headerAt: visits.at(-1)?.at ?? 0,
+    visits: visits.map((visit) => ({
+      field: VISIT + visitKey(visit),
+      json: JSON.stringify(visit),
+      stop: visit.stop,
+      failure: hasFailed(visit) ? JSON.stringify({ id, key, boarded, ...visit }) : "",
+    })),
+  };
+}
+
+/** Keys may be personal data, and long: they stand in no name of a key of Redis. */
+const hashOf = (key: string): string => createHash("sha256").update(key).digest("base64url").slice(0, 22);
+
+const shareText = ({ from, halvings }: TripShare): string => `${from}:${halvings}`;
+
+function readShare(text: string): TripShare {
+  const [from = 0, halvings = 0] = text.split(":").map(Number);
+  return { from, halvings };
+}
+
+function readJson<T>(json: string): T[] {
   try {
-    return [JSON.parse(text) as TripVisit];
+    return [JSON.parse(json) as T];
   } catch {
     return [];
   }

@@ -181,6 +181,7 @@ test("it can be rewound to any stop that it has visited, and visits those behind
     historical_route: ["A", "B"],
     id: "m1",
     boarded: expect.any(Number),
+    visits: expect.stringMatching(/^1:\S+ 2:\S+$/),
     mine: 7,
   });
   expect(String(again!.value)).toContain('"payload":{"big":12345678901234567890}');

@@ -14,6 +14,7 @@ const DROPPING: HopOptions = {
   rules: { maxHops: 64, deadLetterTopic: "Error" },
   log: createLogger({ logLevel: "silent", logFormat: "json" }),
   halt: new AbortController().signal,
+  trips: null,
   handler: () => ({ kind: "drop", reason: "why" }),
   concurrency: 1,
   gate: OPEN,

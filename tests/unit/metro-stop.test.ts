@@ -42,7 +42,7 @@ describe("the demo's messages are the original's", () => {
     const [log] = await bus.records("Log", 1);
     const raw = { x: 0, message_type_code: "ALTABC", account_number: 1000003 };
     const email = { ...raw, email: "ann@example.com" };
-    const more = { id: "Source-0-0", boarded: expect.any(Number) };
+    const more = { id: "Source-0-0", boarded: expect.any(Number), visits: expect.any(String) };
     expect(json(add!)).toEqual({ header: { ...header("AddEmail"), ...more }, [field]: raw });
     expect(json(white!)).toEqual({ header: { ...header("AddEmail", "WhiteList"), ...more }, [field]: email });
     expect(json(log!)).toEqual({
@@ -55,6 +55,7 @@ describe("the demo's messages are the original's", () => {
       "historical_route",
       "id",
       "boarded",
+      "visits",
     ]);
     expect(String(log!.key)).toBe("1000003");
 
