@@ -85,6 +85,12 @@ export async function openStats(settings?: Settings): Promise<StatsStore> {
   return openStatsStore(config, createLogger(config));
 }
 
+/** The same for trips. */
+export async function openTrips(settings?: Settings): Promise<TripStore> {
+  const config = loadConfig(settings);
+  return openTripStore(config, createLogger(config));
+}
+
 async function open(config: Config): Promise<MetroBus> {
   const log = createLogger(config);
   const bus = await openBus(config, log);

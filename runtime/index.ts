@@ -2,7 +2,7 @@
 import "./node-version.ts";
 export { MetroStop } from "./metro-stop.ts";
 export type { StopOptions } from "./stop-options.ts";
-export { connect, openStats, type MetroBus, type SendOptions } from "./connect.ts";
+export { connect, openStats, openTrips, type MetroBus, type SendOptions } from "./connect.ts";
 export { deadLetters } from "./dead-letters.ts";
 export type {
   Action,
@@ -49,7 +49,8 @@ export type {
   StopFlush,
   StopSnapshot,
 } from "./stats-store.ts";
-export { quantile } from "./histogram.ts";
+export type { FailedVisit, Failures, Trip, TripStore, TripVisit } from "./trip-store.ts";
+export { merge, quantile } from "./histogram.ts";
 export { untilSignal } from "./signals.ts";
 export type { StopHealth } from "./health.ts";
 export { createLogger, type Logger } from "./logger.ts";

@@ -11,16 +11,39 @@ export interface Telling extends Pick<StopPresence, "stop" | "group" | "delivery
   readonly log: Logger;
 }
 
+/** How a lane has gone on since it is ours. */
+interface Track {
+  position: bigint;
+  /** Epoch ms. */
+  movedAt: number;
+  /** What waited in the last half minute, oldest first; times by the process's own clock, ms. */
+  readonly lags: { readonly at: number; readonly lag: number }[];
+}
+
+const GROWTH_OVER_MS = 30_000;
+const LEAST_MS = 3_000;
+
+/** Messages a second; null: it is looked at for too short a time. */
+function growthOf(lags: Track["lags"], lag: number): number | null {
+  const at = performance.now();
+  lags.push({ at, lag });
+  while (lags[0]!.at < at - GROWTH_OVER_MS) lags.shift();
+  const [first] = lags;
+  return at - first!.at < LEAST_MS ? null : ((lag - first!.lag) * 1_000) / (at - first!.at);
+}
+
 /** What a started stop tells of itself, and how it hears that it is to hold its messages. */
 export function membership({ stop, group, delivery, lanes, problems, gate, log }: Telling) {
-  const moved = new Map<string, { position: bigint; at: number }>();
+  const tracks = new Map<string, Track>();
   let paused = false;
 
   function presenceOf({ lane, position, end }: LaneState): LanePresence {
-    const before = moved.get(lane);
-    const movedAt = before && position !== before.position ? Date.now() : (before?.at ?? 0);
-    moved.set(lane, { position, at: movedAt });
-    return { lane, position: Number(position), end: Number(end), movedAt };
+    const track = tracks.get(lane) ?? { position, movedAt: 0, lags: [] };
+    tracks.set(lane, track);
+    if (position !== track.position) track.movedAt = Date.now();
+    track.position = position;
+    const growth = growthOf(track.lags, Number(end - position));
+    return { lane, position: Number(position), end: Number(end), movedAt: track.movedAt, growth };
   }
 
   const member: Member = {

@@ -88,6 +88,8 @@ export interface LanePresence {
   end: number;
   /** When its position moved last, epoch ms; 0: not yet. */
   movedAt: number;
+  /** By how many messages a second what waits has grown over the last half minute; null: it is not known yet. */
+  growth: number | null;
 }
 
 /** A process as a store knows it. */

@@ -79,7 +79,7 @@ test("a stop tells of itself: its group, its partitions, and that it is paused",
   await order(bus, stop, true);
   await eventually(async () => (await bus.metro.stats.read()).instances[0]?.stops[0]?.paused === true);
   const { instances } = await bus.metro.stats.read();
-  const lane = { position: 0, end: 0, movedAt: 0 };
+  const lane = { position: 0, end: 0, movedAt: 0, growth: null };
   expect(instances).toMatchObject([
     {
       pid: process.pid,
