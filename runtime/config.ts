@@ -50,6 +50,16 @@ export interface Config {
   readonly logLevel: string;
   readonly logFormat: "json" | "pretty";
   readonly port: number;
+  /** Who may do what on the status page. */
+  readonly web: {
+    /** Name → hash of the password. */
+    readonly operators: ReadonlyMap<string, string>;
+    /** In lower case; null: no header is trusted. */
+    readonly trustHeader: string | null;
+    /** Addresses and CIDR ranges. */
+    readonly trustProxy: readonly string[];
+    readonly publicDetails: boolean;
+  };
   readonly dataFolder: string;
 }
 
@@ -112,6 +122,12 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     logLevel: values.LOG_LEVEL!,
     logFormat: values.LOG_FORMAT ?? (process.stderr.isTTY ? "pretty" : "json"),
     port: values.PORT!,
+    web: {
+      operators: values.WEB_OPERATORS ?? new Map<string, string>(),
+      trustHeader: values.WEB_TRUST_HEADER ?? null,
+      trustProxy: values.WEB_TRUST_PROXY ?? [],
+      publicDetails: values.WEB_PUBLIC_DETAILS!,
+    },
     dataFolder: values.METROBUS_DATA!,
   } satisfies Config);
 }

@@ -20,6 +20,7 @@ export { routed, Dropped, Passed, Routed } from "./context.ts";
 export type { RouteAhead, StopCallback, StopContext, StopResult } from "./context.ts";
 export { loadConfig, type Config, type Settings } from "./config.ts";
 export * from "./errors.ts";
+export { hashPassword, signingKey, verifyingKey } from "./operator-hash.ts";
 export type { Handler, Middleware } from "./middleware.ts";
 export type { Outcome, Visit } from "./visit.ts";
 export type { Claimed, ClaimRequest, OnceStore } from "./once-store.ts";
@@ -42,13 +43,23 @@ export type {
   BreakerState,
   Buckets,
   Count,
+  CountNow,
+  Done,
   Flush,
+  From,
+  Instance,
+  LanePresence,
   OutcomeKind,
+  Pause,
+  Presence,
+  Recent,
   Snapshot,
   StatsStore,
   StopFlush,
+  StopPresence,
   StopSnapshot,
 } from "./stats-store.ts";
+export { MAX_DETAILS } from "./stats-store.ts";
 export type { FailedVisit, Failures, Trip, TripStore, TripVisit } from "./trip-store.ts";
 export { merge, quantile } from "./histogram.ts";
 export { untilSignal } from "./signals.ts";

@@ -9,7 +9,7 @@ export type Given = Readonly<Record<string, string | undefined>>;
 
 /** Programs have a right to names such as REDIS_URI: only what can hardly be another's is looked at. */
 const OURS = (Object.keys(settings) as SettingName[]).filter((name) =>
-  /^(METROBUS|KAFKA|security|sasl|ssl)_/.test(name),
+  /^(METROBUS|KAFKA|WEB|security|sasl|ssl)_/.test(name),
 );
 /** For a service named metrobus-web Kubernetes sets METROBUS_WEB_SERVICE_HOST, METROBUS_WEB_PORT_80_TCP_ADDR … */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT)|_PORT_\d+_(TCP|UDP|SCTP)/;
@@ -59,6 +59,8 @@ export function ignoredSettings(values: Values, set: (name: SettingName) => bool
     REDIS_PORT: url,
     redis_ca_location: !redisUrl?.startsWith("rediss:") && "REDIS_URL is no rediss:// URL",
     ELASTIC_PORT: !set("ELASTIC_HOST") && "ELASTIC_HOST is not set",
+    WEB_TRUST_PROXY:
+      !set("WEB_TRUST_HEADER") && !set("WEB_OPERATORS") && "neither WEB_TRUST_HEADER nor WEB_OPERATORS is set",
   };
   return Object.entries(reasons)
     .filter(([name, why]) => why && set(name as SettingName))
@@ -72,6 +74,8 @@ export function missingSettings(values: Values, set: (name: SettingName) => bool
   const faults = needed.map((name) => `${name} is missing: security_protocol=${protocol} needs ${SASL.join(", ")}`);
   if (set("ssl_certificate_location") !== set("ssl_key_location"))
     faults.push("ssl_certificate_location and ssl_key_location go together: set both, or neither");
+  if (set("WEB_TRUST_HEADER") && !set("WEB_TRUST_PROXY"))
+    faults.push("WEB_TRUST_PROXY is missing: WEB_TRUST_HEADER is believed only from the addresses that it names");
   return faults;
 }
 

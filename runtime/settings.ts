@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isDuration, LONGEST_MS, milliseconds } from "./duration.ts";
+import { isOperatorHash, isOperatorName } from "./operator-hash.ts";
 import { isTopic } from "./route.ts";
 
 /** The table of settings: every environment variable, how it is read, and what it means. `docs/configuration.md` is tested against it. */
@@ -39,6 +40,35 @@ const paths = z
     (list) => list.every((path) => path.split(".").every((name) => name !== "" && !/[[\]]/.test(name))),
     "must be names with dots between, such as card.number, several with commas between; arrays need no brackets",
   );
+
+type Entries = (readonly [name: string, hash: string])[];
+const entriesOf = (list: string): Entries =>
+  list.split(",").map((entry) => [entry.split(":")[0]!.trim(), entry.split(":").slice(1).join(":").trim()]);
+const broken = (entries: Entries): number =>
+  entries.findIndex(([name, hash]) => !isOperatorName(name) || !isOperatorHash(hash)) + 1;
+/** The value is not shown, so an error says which entry it is. */
+const operators = z
+  .string()
+  .transform(entriesOf)
+  .refine((entries) => broken(entries) === 0, {
+    error: ({ input }) =>
+      `entry ${broken(input as Entries)} must be name:hash as \`metrobus operator <name>\` prints it`,
+    abort: true,
+  })
+  .refine((entries) => new Map(entries).size === entries.length, "must have each name once")
+  .transform((entries): ReadonlyMap<string, string> => new Map(entries));
+const address = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+const addresses = z
+  .string()
+  .transform((list) => list.split(",").map((each) => each.trim()))
+  .refine(
+    (list) => list.every((each) => address.safeParse(each).success),
+    "must be addresses or ranges such as 10.0.0.5 or 10.0.0.0/8, IPv4 or IPv6, several with commas between",
+  );
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z][\w-]*$/, "must be the name of a header, such as X-Forwarded-User")
+  .transform((name) => name.toLowerCase());
 
 export interface Setting {
   schema: z.ZodType;
@@ -220,6 +250,27 @@ export const settings = {
     doc: "`json`: a line an event; `pretty`: for people. Default: pretty on a terminal.",
   },
   PORT: { schema: whole(0, 65_535), fallback: "5000", doc: "The port of the status page (0: a free one)." },
+  WEB_OPERATORS: {
+    schema: operators,
+    fallback: "",
+    doc: "Who may act on the status page: `name:hash` as `metrobus operator <name>` prints it, several with commas between.",
+    secret: true,
+  },
+  WEB_TRUST_HEADER: {
+    schema: headerName,
+    fallback: "",
+    doc: "The header in which a proxy tells who has logged in there; who it names may act. Needs WEB_TRUST_PROXY.",
+  },
+  WEB_TRUST_PROXY: {
+    schema: addresses,
+    fallback: "",
+    doc: "Addresses and ranges of proxies, commas between: WEB_TRUST_HEADER and `X-Forwarded-For`, `-Proto` and `-Host` are believed from these only.",
+  },
+  WEB_PUBLIC_DETAILS: {
+    schema: flag,
+    fallback: "false",
+    doc: "Show payloads, keys, ids, headers and error texts to everybody, not to operators only.",
+  },
   METROBUS_DATA: {
     schema: text,
     fallback: "data",

@@ -14,6 +14,8 @@ const faultsOf = (environment: Record<string, string>, overrides: Settings = {})
   return [];
 };
 
+const HASH = `scrypt.15.8.3.${"s".repeat(22)}.${"k".repeat(43)}`;
+
 describe("the configuration", () => {
   test("has its defaults, and what is empty counts as not set", () => {
     expect(loadConfig({}, { KAFKA_PORT: "" })).toMatchObject({
@@ -68,6 +70,7 @@ describe("the configuration", () => {
     [{ redis_ca_location: "/dev/null" }, "redis_ca_location"],
     [{ ELASTIC_PORT: "9200" }, "ELASTIC_PORT"],
     [{ security_protocol: "SSL", ssl_key_password: "p" }, "ssl_key_password"],
+    [{ WEB_TRUST_PROXY: "10.0.0.1" }, "WEB_TRUST_PROXY"],
     [{ METROBUS_BUS: "memory", security_protocol: "SSL" }, "security_protocol"],
     [{ METROBUS_BUS: "memory", security_protocol: "SASL_SSL", sasl_password: "p" }, "sasl_password"],
     [{ METROBUS_BUS: "memory", security_protocol: "SSL", ssl_ca_location: "/dev/null" }, "ssl_ca_location"],
@@ -95,6 +98,7 @@ describe("the configuration", () => {
     ["METROBUS_DEAD_LETTER_TOPIC", "..", "not '.' or '..'"],
     ["METROBUS_DEAD_LETTER_TOPIC", "dead letters", "letters, digits"],
     ["METROBUS_DEAD_LETTER_TOPIC", "d".repeat(250), "at most 249"],
+    ["WEB_PUBLIC_DETAILS", "yes", "true"],
   ])("does not take %s=%s, and says why", (name, value, why) => {
     const faults = faultsOf({ [name]: value });
     expect(faults).toHaveLength(1);
@@ -120,6 +124,58 @@ describe("the configuration", () => {
     expect(faults).toContain("sasl_mechanisms is missing");
     expect(faults).toContain("sasl_username is missing");
     expect(faults).not.toContain("hunter");
+  });
+
+  test("knows who may act on the status page", () => {
+    const { web } = loadConfig(
+      {
+        WEB_OPERATORS: `ann:${HASH}, bob@example.com:${HASH}`,
+        WEB_TRUST_HEADER: "X-User",
+        WEB_TRUST_PROXY: "10.0.0.5, fd00::/8",
+        WEB_PUBLIC_DETAILS: "on",
+      },
+      {},
+    );
+    expect([...web.operators]).toEqual([
+      ["ann", HASH],
+      ["bob@example.com", HASH],
+    ]);
+    expect(web).toMatchObject({ trustHeader: "x-user", trustProxy: ["10.0.0.5", "fd00::/8"], publicDetails: true });
+    const none = { operators: new Map(), trustHeader: null, trustProxy: [], publicDetails: false };
+    expect(loadConfig({}, {}).web).toEqual(none);
+  });
+
+  test.each([
+    ["hunter2", "entry 1 must be name:hash"],
+    ["ann:$2b$10$hunter2", "entry 1 must be name:hash"],
+    [`ann:${HASH},bob:hunter2`, "entry 2 must be name:hash"],
+    [`ann:${HASH}, :${HASH}`, "entry 2 must be name:hash"],
+    [`ann:${HASH},`, "entry 2 must be name:hash"],
+    [`ann:${HASH}:hunter2`, "entry 1 must be name:hash"],
+    [`ann:${HASH},ann:${HASH}`, "must have each name once"],
+  ])("does not take WEB_OPERATORS=%s, and says where, but not what", (WEB_OPERATORS, where) => {
+    const [fault, ...others] = faultsOf({ WEB_OPERATORS });
+    expect(others).toEqual([]);
+    expect(fault).toContain(`WEB_OPERATORS=(hidden): ${where}`);
+    expect(fault).toContain("metrobus operator <name>");
+    expect(fault).not.toContain("hunter2");
+  });
+
+  test.each(["proxy.example.com", "10.0.0.0/33", "10.0.0.256", "fd00::/129", "10.0.0.1:80", "*", "10.0.0.1,"])(
+    "does not take WEB_TRUST_PROXY=%s: it wants addresses",
+    (proxy) => {
+      const [fault, ...others] = faultsOf({ WEB_TRUST_HEADER: "X-User", WEB_TRUST_PROXY: proxy });
+      expect(others).toEqual([]);
+      expect(fault).toContain(`WEB_TRUST_PROXY="${proxy}": must be addresses or ranges`);
+    },
+  );
+
+  test("believes no header unless it knows from whom", () => {
+    expect(faultsOf({ WEB_TRUST_HEADER: "X-User" })).toEqual([
+      expect.stringContaining("WEB_TRUST_PROXY is missing: WEB_TRUST_HEADER is believed only from"),
+    ]);
+    const fault = faultsOf({ WEB_TRUST_HEADER: "X-User: ann", WEB_TRUST_PROXY: "::1" }).join("\n");
+    expect(fault).toContain('WEB_TRUST_HEADER="X-User: ann": must be the name of a header');
   });
 
   test("with a certificate file that is none says which and why", () => {
@@ -155,6 +211,7 @@ describe("the configuration", () => {
   test.each([
     ["SASL_USERNAME", "sasl_username"],
     ["SASL_MECHANISM", "sasl_mechanisms"],
+    ["WEB_OPERATOR", "WEB_OPERATORS"],
     ["SECURITY_PROTOCOL", "security_protocol"],
     ["security.protocol", "security_protocol"],
     ["ssl_ca_locatoin", null],
