@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { demoCommand } from "./commands/demo.ts";
 import { errorsCommand } from "./commands/errors.ts";
 import { genCommand } from "./commands/gen.ts";
+import { operatorCommand } from "./commands/operator.ts";
 import { pauseCommand, resumeCommand } from "./commands/pause.ts";
 import { pushCommand } from "./commands/push.ts";
 import { runCommand } from "./commands/run.ts";
@@ -20,6 +21,7 @@ Examples:
   $ metrobus push --count 5000 --rate 0     5,000 messages to Source, as fast as it goes
   $ metrobus pause Charge                   hold the messages of a stop, until metrobus resume Charge
   $ metrobus errors list --since 2h         what has failed in the last two hours
+  $ metrobus operator ann                   ann's entry in WEB_OPERATORS: who may act on the status page
   $ metrobus --settings metrobus.env web     the status page, configured by a file
 
 Settings come from the environment: see docs/configuration.md.
@@ -46,6 +48,7 @@ function program(): Command {
     pauseCommand,
     resumeCommand,
     errorsCommand,
+    operatorCommand,
   ])
     add(metrobus);
   return metrobus;

@@ -18,13 +18,12 @@ export const isOperatorName = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9
 export const isOperatorHash = (text: string): boolean => FORMAT.test(text);
 
 /**
- * What stands behind the name in `WEB_OPERATORS`: another text each time, by its salt.
+ * What stands behind the name in `WEB_OPERATORS`: another text each time, by its salt. The second argument is scrypt's cost.
  * @throws ConfigError when the password has fewer than 12 characters.
  */
-export async function hashPassword(password: string): Promise<string> {
-  if ([...password].length < LEAST_CHARACTERS)
+export async function hashPassword(password: string, { log2N, r, p } = COST): Promise<string> {
+  if (Array.from(password).length < LEAST_CHARACTERS)
     throw new ConfigError([`the password has fewer than ${LEAST_CHARACTERS} characters: choose a longer one`]);
-  const { log2N, r, p } = COST;
   const head = `scrypt.${log2N}.${r}.${p}.${randomBytes(16).toString("base64url")}`;
   return `${head}.${publicHalf(await privateKeyOf(password, head)).toString("base64url")}`;
 }
