@@ -24,6 +24,7 @@ export interface Soaked {
 }
 
 const TICK_MS = 100;
+const STOOD_STILL_MS = 5_000;
 const AT_ONCE = 2_000;
 const WARM_UP_MS = 5_000;
 const CALIBRATION_MS = 10_000;
@@ -127,13 +128,17 @@ type Load = Pick<SoakOptions, "rate" | "minutes" | "onSample"> & { readonly sent
 
 async function load(line: Line, running: Running, options: Load) {
   const { rate, minutes, onSample } = options;
-  const began = performance.now();
+  let began = performance.now();
   const passed = () => performance.now() - began;
   const every = Math.min(60_000, (minutes * 60_000) / SAMPLES);
   const samples: Sample[] = [];
   let { sent } = options;
   const first = sent;
-  while (passed() < minutes * 60_000) {
+  for (let last = passed(); passed() < minutes * 60_000; last = passed()) {
+    await sleep(TICK_MS);
+    // A machine that stood still has nothing to catch up with: that would be another load than the steady one.
+    const still = passed() - last;
+    if (still > STOOD_STILL_MS) began += still;
     const due = first + Math.floor((passed() / 1_000) * rate);
     if (due > sent) sent = await send(line, sent, due - sent);
     if (passed() >= every * (samples.length + 1)) {
@@ -142,7 +147,6 @@ async function load(line: Line, running: Running, options: Load) {
       samples.push(sample);
       onSample(sample);
     }
-    await sleep(TICK_MS);
   }
   return { sent, samples };
 }
