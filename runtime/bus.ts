@@ -88,6 +88,11 @@ export interface ConsumeOptions {
   /** Default: "at-least-once". "exactly-once" needs `Bus.features.exactlyOnce`. */
   delivery?: Delivery;
   /**
+   * How long this member of the group may be silent before its lanes are given to others, ms; a bus may have a shorter
+   * time. Default: what the bus was opened with.
+   */
+  silentMs?: number;
+  /**
    * How long records of this subscription may be parked, in ms, shortest first: each for the first that is long enough,
    * and no longer than the last. Each has a topic, `<group>.later.<delay>`, that the subscription itself reads.
    * `buses/later` gives this to every bus. Default: none.

@@ -4,9 +4,10 @@ import type { Bus, LaneState, Outgoing } from "./bus.ts";
 import { loadConfig, type Config, type Settings } from "./config.ts";
 import { newHeader, advance, writeEnvelope, writePayload } from "./envelope.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { openBus, openOnceStore, openStatsStore, openTripStore } from "./open.ts";
+import { openBus, openOnceStore, openRunStore, openStatsStore, openTripStore } from "./open.ts";
 import type { OnceStore } from "./once-store.ts";
 import { checkRoute, checkTopic, reversed } from "./route.ts";
+import type { RunStore } from "./run-store.ts";
 import { statsRecorder, type StatsRecorder } from "./stats-recorder.ts";
 import type { StatsStore } from "./stats-store.ts";
 import { redactor } from "./redact.ts";
@@ -34,6 +35,8 @@ export interface MetroBus extends AsyncDisposable {
   readonly tripRecorder: TripRecorder | null;
   /** Where the outcomes of stops with the option `once` are kept. */
   readonly once: OnceStore;
+  /** Where bulk runs over dead letters are kept. */
+  readonly runs: RunStore;
   /** Puts a message on the bus; resolves when all in-sync replicas have it. Throws UnknownTopic, TooLarge, RouteError, UnusableResult, Unavailable. */
   send(topic: string, payload: unknown, options?: SendOptions): Promise<void>;
   /** Creates the topics that are missing. */
@@ -97,6 +100,7 @@ async function open(config: Config): Promise<MetroBus> {
   const stats = await openStatsStore(config, log);
   const once = await openOnceStore(config, log);
   const trips = await openTripStore(config, log);
+  const runs = await openRunStore(config, log);
   const [host, { pid }] = [hostname(), process];
   const instance = `${host}-${pid}-${randomUUID().slice(0, 8)}`;
   const recorder = statsRecorder(stats, {
@@ -109,7 +113,7 @@ async function open(config: Config): Promise<MetroBus> {
   const traced = config.tracing ? (await import("./tracing.ts")).inActiveSpan : (out: Outgoing) => out;
   const close = async (deadline?: number) => {
     await Promise.all([recorder.close(deadline), tripRecorder?.close(deadline)]);
-    await Promise.all([bus.close(), stats.close(), trips.close(), once.close()]);
+    await Promise.all([bus.close(), stats.close(), trips.close(), once.close(), runs.close()]);
   };
   return {
     config,
@@ -120,6 +124,7 @@ async function open(config: Config): Promise<MetroBus> {
     trips,
     tripRecorder,
     once,
+    runs,
     send: async (topic, payload, options = {}) => bus.send([traced(outgoing(config, topic, payload, options))]),
     create: (topics) => bus.create(topics.map((topic) => ({ topic }))),
     state: (topic) => bus.state(groupOf(config, topic), topic),

@@ -3,17 +3,30 @@ import "./node-version.ts";
 export { MetroStop } from "./metro-stop.ts";
 export type { StopOptions } from "./stop-options.ts";
 export { connect, openStats, openTrips, type MetroBus, type SendOptions } from "./connect.ts";
+export { bulkRuns } from "./bulk-runs.ts";
+export type { BulkRequest, BulkRun, BulkRuns, BulkStart, RunProgress, RunState, RunStore } from "./bulk-runs.ts";
 export { deadLetters } from "./dead-letters.ts";
 export type {
   Action,
   ActionReport,
   ActOptions,
+  AuditPage,
+  AuditPageOptions,
   DeadLetters,
+  GroupsOptions,
   Letter,
+  LetterCounts,
   LetterFilter,
+  LetterGroup,
+  LetterGroups,
+  LetterPage,
+  LetterPageOptions,
+  LetterRun,
   LetterState,
+  LetterTotals,
   LetterWorker,
   LoggedAction,
+  Progress,
   ReplayChange,
 } from "./dead-letters.ts";
 export { routed, Dropped, Passed, Routed } from "./context.ts";

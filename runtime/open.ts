@@ -2,6 +2,7 @@ import type { Bus } from "./bus.ts";
 import type { Config } from "./config.ts";
 import type { Logger } from "./logger.ts";
 import type { OnceStore } from "./once-store.ts";
+import type { RunStore } from "./run-store.ts";
 import type { StatsStore } from "./stats-store.ts";
 import type { TripStore } from "./trip-store.ts";
 
@@ -42,6 +43,16 @@ export async function openTripStore(config: Config, log: Logger): Promise<TripSt
       return (await import("./trip-stores/redis.ts")).redisTrips({ ...config.redis, log });
     case "memory":
       return (await import("./trip-stores/memory.ts")).memoryTrips();
+  }
+}
+
+/** Where bulk runs are kept: where the counts are. */
+export async function openRunStore(config: Config, log: Logger): Promise<RunStore> {
+  switch (config.stats) {
+    case "redis":
+      return (await import("./run-stores/redis.ts")).redisRuns({ ...config.redis, log });
+    case "memory":
+      return (await import("./run-stores/memory.ts")).memoryRuns();
   }
 }
 

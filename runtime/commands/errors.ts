@@ -52,8 +52,17 @@ function listCommand(errors: Command): void {
 
 async function* chosen(letters: DeadLetters, filter: LetterFilter, limit: number): AsyncGenerator<Letter> {
   if (limit === 0) yield* letters.list(filter);
-  else yield* await letters.newest(limit, filter);
+  let before: string | undefined;
+  for (let left = limit; left > 0;) {
+    const page = await letters.page({ filter, limit: Math.min(left, MOST_OF_A_PAGE), before });
+    yield* page.letters;
+    if (!page.more) return;
+    before = page.more.cursor;
+    left -= page.letters.length;
+  }
 }
+
+const MOST_OF_A_PAGE = 1_000;
 
 /** The first letters say how wide the columns are. */
 const PAGE = 50;

@@ -1,37 +1,36 @@
 import type { Bus } from "../bus.ts";
 import { readAction, type Action } from "./actions.ts";
-import { LetterSet } from "./letter-set.ts";
+import { readCursor } from "./cursor.ts";
 import type { Tally } from "./report.ts";
 import { span, spansOf } from "./scan.ts";
 
-/** Hears the answers to what is asked for from now on in one call: they lie behind the requests, whoever writes them. */
-export async function answersTo(run: string, bus: Bus, topic: string, tally: Tally) {
-  const answered = new LetterSet();
-  const heard = new Map((await spansOf(bus, topic, topic)).map(({ lane, end }) => [lane, end]));
+/**
+ * Hears what is said of a run in the actions topic, whoever writes it: from a cursor on, or from now on, since the answers
+ * to what is asked for lie behind the requests.
+ */
+export async function answersTo(run: string, bus: Bus, topic: string, tally: Tally, from: string | undefined) {
+  const ends = async () => new Map((await spansOf(bus, topic, topic)).map(({ lane, end }) => [lane, end]));
+  const heard = new Map(from === undefined ? await ends() : readCursor(from));
 
   function hear({ run: of, letter, outcome, why }: Action): void {
-    if (of !== run || outcome === "asked" || answered.has(letter)) return;
-    answered.add(letter);
-    if (outcome === "failed") tally.fail(letter, why);
-    else tally[outcome]++;
+    if (of !== run) return;
+    if (outcome === "asked") tally.ask(letter);
+    else tally.answer(letter, outcome, why);
   }
 
   return {
     /** Reads what has come since. Returns whether an answer was among it. */
     async listen(): Promise<boolean> {
-      const before = answered.size;
+      const before = tally.answered;
       for (const { lane, low, end } of await spansOf(bus, topic, topic)) {
-        for await (const record of span(bus, topic, { lane, low: heard.get(lane) ?? low, end })) {
+        const next = heard.get(lane) ?? low;
+        for await (const record of span(bus, topic, { lane, low: next > low ? next : low, end })) {
           const said = readAction(record);
           if (said) hear(said.asked);
         }
         heard.set(lane, end);
       }
-      return answered.size > before;
-    },
-    /** Letters that have an answer. */
-    get count() {
-      return answered.size;
+      return tally.answered > before;
     },
   };
 }

@@ -21,7 +21,10 @@ export interface Asking {
 const CHUNK = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** Writes a request for each letter. Resolves when they are durable, with what could not be asked for in the tally. */
+/**
+ * Writes a request for each letter for which the tally has none yet. Resolves when they are durable, with what could not be
+ * asked for in the tally.
+ */
 export async function ask({ bus, letters, wanted, request, rate, signal }: Asking, tally: Tally): Promise<void> {
   const missing = new Set(wanted);
   const ahead = pace(rate);
@@ -35,6 +38,7 @@ export async function ask({ bus, letters, wanted, request, rate, signal }: Askin
 
   for await (const letter of letters) {
     missing.delete(letter.id);
+    if (tally.hasAsked(letter.id)) continue;
     const wait = ahead();
     if (wait > 0) {
       await flush();
@@ -64,7 +68,7 @@ function unlessFailed<T>(tally: Tally, letter: string, make: () => T): T | null 
 async function send(bus: Bus, letter: string, record: Outgoing, tally: Tally): Promise<void> {
   try {
     await bus.send([record]);
-    tally.asked++;
+    tally.ask(letter);
   } catch (error) {
     if (!(error instanceof MetrobusError) || error.retryable) throw error;
     tally.fail(letter, error.message);

@@ -1,9 +1,8 @@
-import type { Bus, LaneState, Received } from "../bus.ts";
+import type { Bus, Received } from "../bus.ts";
+import type { Span } from "./cursor.ts";
 import { placeOf } from "./letter.ts";
 
 /** Reading whole topics in constant memory. Nothing here keeps more than a few records a lane. */
-
-type Span = Pick<LaneState, "lane" | "low" | "end">;
 
 /** Each lane from its beginning to its end, as they are now; `group` is one that may be asked for. Throws UnknownTopic. */
 export async function spansOf(bus: Bus, topic: string, group: string): Promise<readonly Span[]> {
@@ -43,30 +42,6 @@ function oldestOf(heads: readonly (Received | null)[]): number {
     if (head && (oldest < 0 || head.timestamp < heads[oldest]!.timestamp)) oldest = at;
   }
   return oldest;
-}
-
-const FIRST_WINDOW = 1_000n;
-
-/** What `read` makes of the newest records of a lane, newest first: as many as are wanted. Each look goes four times as far back. */
-export async function newestOf<T>(
-  bus: Bus,
-  topic: string,
-  { lane, low, end }: Span,
-  limit: number,
-  read: (record: Received) => T | null,
-): Promise<T[]> {
-  const found: T[] = [];
-  for (let window = FIRST_WINDOW; end > low && found.length < limit; window *= 4n) {
-    const from = end - low > window ? end - window : low;
-    const here: T[] = [];
-    for await (const record of span(bus, topic, { lane, low: from, end })) {
-      const item = read(record);
-      if (item !== null && here.push(item) > limit - found.length) here.shift();
-    }
-    found.push(...here.toReversed());
-    end = from;
-  }
-  return found;
 }
 
 /** Up to here it is cheaper to read on than to begin anew. */

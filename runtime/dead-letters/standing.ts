@@ -1,10 +1,13 @@
 import type { Bus } from "../bus.ts";
 import { readAction, type Action } from "./actions.ts";
 import { LetterSet } from "./letter-set.ts";
+import { follow, type Following } from "./follow.ts";
 import { span, spansOf } from "./scan.ts";
 
 /** "asked": somebody has asked for an action that nobody has carried out yet. */
 export type LetterState = "open" | "asked" | "replayed" | "discarded";
+
+export const LETTER_STATES: readonly LetterState[] = ["open", "asked", "replayed", "discarded"];
 
 /** Where each letter stands, as the actions have it that it was told of, in their order; two or three bits a letter. */
 export class Standing {
@@ -39,4 +42,45 @@ export async function readStanding(bus: Bus, topic: string, signal?: AbortSignal
     }
   }
   return standing;
+}
+
+/** What is told of changes. */
+export interface StandingWatch {
+  /** A letter's state is another one. */
+  moved(letter: string, from: LetterState, to: LetterState): void;
+  /** All letters are open again; `old` is where they stood. */
+  forgot(old: Standing): void;
+}
+
+/** Where letters stand, kept up by reading on in the actions topic. */
+export interface FollowedStanding extends Following {
+  of(letter: string): LetterState;
+}
+
+export function followStanding(bus: Bus, topic: string, watch?: StandingWatch, signal?: AbortSignal): FollowedStanding {
+  let standing = new Standing();
+
+  function note(action: Action): void {
+    const from = standing.of(action.letter);
+    standing.note(action);
+    const to = standing.of(action.letter);
+    if (from !== to) watch?.moved(action.letter, from, to);
+  }
+
+  const following = follow(
+    bus,
+    topic,
+    {
+      take(record) {
+        const said = readAction(record);
+        if (said) note(said.asked);
+      },
+      forget() {
+        watch?.forgot(standing);
+        standing = new Standing();
+      },
+    },
+    signal,
+  );
+  return { ...following, of: (letter) => standing.of(letter) };
 }

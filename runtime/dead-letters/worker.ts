@@ -12,6 +12,9 @@ export interface WorkerSetting {
   readonly log: Logger;
 }
 
+/** What a process that was killed has left behind waits for so long. */
+const SILENT_MS = 10_000;
+
 /**
  * Carries out what is asked for: the message and a record that it is done are written in one transaction, with the
  * position behind the request, and whoever takes the lane over knows by those records what is done. So a letter is acted
@@ -45,7 +48,8 @@ export function startWorker({ bus, topic, log }: WorkerSetting): Promise<Subscri
     }
   }
 
-  return bus.consume({ topic, group: topic, start: "earliest", delivery: "exactly-once" }, onBatch);
+  const how = { topic, group: topic, start: "earliest", delivery: "exactly-once", silentMs: SILENT_MS } as const;
+  return bus.consume(how, onBatch);
 }
 
 /** Two requests for one letter are never settled together: what becomes of the first is not known before that. */

@@ -68,5 +68,15 @@ export const failuresKey = (stop: string): string => `metrobus:failures:${stop}`
 /** How many more there were. It expires. */
 export const notKeptKey = (stop: string): string => `metrobus:failures-not-kept:${stop}`;
 
+/** Sorted set: bulk run → when it was added, in µs; and the same of those that have not ended. */
+export const RUNS = "metrobus:runs";
+export const ACTIVE_RUNS = "metrobus:runs:active";
+
+/**
+ * Hash of one bulk run (see `runtime/run-store.ts`): `run` as JSON, `at`, `state`, `report` as JSON, `error`, and who works on it:
+ * `token`, `worker` and `until`. It expires once the run has ended.
+ */
+export const runKey = (id: string): string => `metrobus:run:${id}`;
+
 /** The sequence number that a process has written last. It expires a week after the process's last count. */
 export const sequenceKey = (instance: string): string => `metrobus:sequence:${instance}`;

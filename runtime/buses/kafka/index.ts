@@ -66,7 +66,8 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
       if (other !== topic) throw twoTopics(group, other, topic);
       groups.set(group, topic);
       await ask(`asking for group "${group}"`, () => checkGroup(admin, group, topic));
-      const { connectTimeoutMs: joinWithinMs, sessionTimeoutMs } = config;
+      const { connectTimeoutMs: joinWithinMs } = config;
+      const sessionTimeoutMs = Math.min(config.sessionTimeoutMs, options.silentMs ?? Number.POSITIVE_INFINITY);
       const setting = { newClient, admin, sender, topics, joinWithinMs, sessionTimeoutMs, log };
       const subscription = await subscribe({ options, onBatch, ...setting });
       subscriptions.add(subscription);
