@@ -21,8 +21,8 @@ export interface Access {
   readonly hasLogIn: boolean;
   /** For each request, before all else: a request that would change something is refused when it may come from another site's page. */
   visitor(request: Request): Promise<Visitor | Refusal>;
-  /** The cookie, for Set-Cookie, of a session of 12 hours. */
-  logIn(request: Request, form: LogIn): Promise<{ readonly cookie: string } | Refusal>;
+  /** The cookie, for Set-Cookie, of a session of 12 hours. `form`: the body, if there is one. */
+  logIn(request: Request, form: LogIn | undefined): Promise<{ readonly cookie: string } | Refusal>;
   /** For Set-Cookie: the browser forgets its session. */
   logOut(request: Request): string;
 }
@@ -55,7 +55,7 @@ export function access(web: Config["web"], log: Logger): Access {
       const mayAct = who.name !== null;
       return { ...who, mayAct, seesDetails: mayAct || web.publicDetails };
     },
-    async logIn(request, { name, password }) {
+    async logIn(request, { name, password } = {}) {
       const foreign = refuseForeign(request);
       if (foreign) return foreign;
       if (!hasLogIn) return { status: 403, error: "nobody can log in here: WEB_OPERATORS is not set" };

@@ -17,11 +17,16 @@ export function fromElsewhere({ method, headers }: IncomingMessage, host: string
   const { origin } = headers;
   if (origin !== undefined) {
     if (isOf(host, origin)) return null;
+    if (origin === "null") return NULL_ORIGIN;
     return `this request comes from ${shown(origin)}, and this page is at ${shown(host)}: do it on this page itself. A proxy in between has to leave the header Host as it is, or to send X-Forwarded-Host and to be named in WEB_TRUST_PROXY`;
   }
   if (!isAmbient) return null;
   return "this request does not tell where it comes from: a program sends no cookie but its name and password (HTTP Basic), or also the header Sec-Fetch-Site: same-origin";
 }
+
+/** What a form sends, though it is the page's own, on plain http under Referrer-Policy: no-referrer. */
+const NULL_ORIGIN =
+  "this request hides where it comes from (Origin is null): do it on this page itself; what stands in front of the page has to leave its header Referrer-Policy: same-origin";
 
 function isOf(host: string, origin: string): boolean {
   if (!URL.canParse(origin)) return false;

@@ -56,7 +56,7 @@ export function trustedProxy({ trustHeader, trustProxy }: Config["web"], log: Lo
       };
     },
     address(request) {
-      const hops = [sender(request), ...forwarded(request, "for").reverse()];
+      const hops = [sender(request), ...forwarded(request, "for").map(withoutPort).reverse()];
       return networkOf(hops.find((hop) => !isTrusted(hop)) ?? hops.at(-1)!);
     },
     isSecure: (request) => "encrypted" in request.socket || forwarded(request, "proto")[0] === "https",
@@ -77,6 +77,9 @@ function networkOf(text: string): string {
   const network = address.parts.slice(0, 4).map((part) => part.toString(16));
   return `${network.join(":")}::/64`;
 }
+
+/** Some proxies tell the visitor's port too, and that is another one for each of his connections. */
+const withoutPort = (hop: string): string => hop.replace(/^\[(.*)\](:\d+)?$|^([\d.]+):\d+$/, "$1$3");
 
 const listOf = (header: string | string[] | undefined): string[] =>
   String(header ?? "")

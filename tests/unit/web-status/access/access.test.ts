@@ -81,7 +81,8 @@ describe("who logs in", () => {
 
   test("without a name or a password is told what is missing", async () => {
     await using page = await guardedPage({ WEB_OPERATORS: `ann:${ann}` });
-    expect((await page.ask("/log-in", {}, { name: "ann" })).status).toBe(400);
+    for (const form of [{}, { name: "ann" }, { password: PASSWORD }])
+      expect((await page.ask("/log-in", {}, form)).status).toBe(400);
   });
 });
 

@@ -67,6 +67,8 @@ test("the error says what does not fit, and the remedies", async () => {
   expect(body.error).toContain('"http://other.lan"');
   expect(body.error).toContain('"page.lan:5000"');
   expect(body.error).toMatch(/X-Forwarded-Host .*WEB_TRUST_PROXY/);
+  const hidden = await page.ask("/pause", { host, origin: "null" }, {});
+  expect(hidden.body.error).toContain("Referrer-Policy");
 });
 
 describe("a program", () => {

@@ -73,6 +73,15 @@ test("the addresses of one IPv6 network are one, and one that he claims before t
   ).toEqual([429, 429, 200]);
 });
 
+test.each([
+  ["203.0.113.9:", "203.0.113.9"],
+  ["[2001:db8::9]:", "2001:db8::9"],
+])("an address is the same with any port, as some proxies write it: %s…", async (withPort, address) => {
+  await using page = await guardedPage(settings);
+  for (let nth = 0; nth < 10; nth++) await tryIt(page, `${withPort}${1_000 + nth}`, "ann", `guess number ${nth}`);
+  expect((await tryIt(page, address, "ann", PASSWORD)).status).toBe(429);
+});
+
 test("nobody's word for his address is taken but the proxy's", async () => {
   await using page = await guardedPage({ ...settings, WEB_TRUST_PROXY: "10.0.0.1" });
   for (let nth = 0; nth < 10; nth++) await tryIt(page, `10.0.0.${nth}`, "ann", `guess number ${nth}`);
