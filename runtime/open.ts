@@ -50,7 +50,7 @@ export async function openTripStore(config: Config, log: Logger): Promise<TripSt
 export async function openRunStore(config: Config, log: Logger): Promise<RunStore> {
   switch (config.stats) {
     case "redis":
-      return (await import("./run-stores/redis.ts")).redisRuns({ ...config.redis, log });
+      return (await import("./run-stores/redis.ts")).redisRuns({ ...config.redis, topic: config.deadLetterTopic, log });
     case "memory":
       return (await import("./run-stores/memory.ts")).memoryRuns();
   }

@@ -1,7 +1,7 @@
 import type { ActionReport, LetterFilter, LetterRun, ReplayChange } from "./dead-letters.ts";
 
 /**
- * Where bulk runs are kept: what somebody wants to be done with many dead letters, how far it has come, and which process
+ * Where bulk runs over the letters of one dead-letter topic are kept: what somebody wants to be done with many dead letters, how far it has come, and which process
  * works on it. What is done with each letter stands in the bus: a store that loses a run loses no letter, and nobody goes on with it.
  */
 

@@ -141,13 +141,15 @@ function checkLimit(limit: number): void {
   ]);
 }
 
-/** What of the lanes lies between the first and the last of these letters. */
+/** What of the lanes lies between the first and the last of these letters that are there. */
 function around(spans: readonly Span[], ids: readonly string[]): readonly Span[] {
   const places = Map.groupBy(ids.map(placeOf), ({ lane }) => lane);
   return spans.map(({ lane, low, end }) => {
-    const positions = places.get(lane)?.map(({ position }) => position) ?? [];
+    const named = places.get(lane)?.map(({ position }) => position) ?? [];
+    const positions = named.filter((position) => position >= low && position < end);
     if (positions.length === 0) return { lane, low: end, end };
-    const [first, next] = [BigInt(Math.min(...positions)), BigInt(Math.max(...positions)) + 1n];
-    return { lane, low: first > low ? first : low, end: next < end ? next : end };
+    const first = positions.reduce((a, b) => Math.min(a, b));
+    const last = positions.reduce((a, b) => Math.max(a, b));
+    return { lane, low: BigInt(first), end: BigInt(last) + 1n };
   });
 }

@@ -68,9 +68,9 @@ export const failuresKey = (stop: string): string => `metrobus:failures:${stop}`
 /** How many more there were. It expires. */
 export const notKeptKey = (stop: string): string => `metrobus:failures-not-kept:${stop}`;
 
-/** Sorted set: bulk run → when it was added, in µs; and the same of those that have not ended. */
-export const RUNS = "metrobus:runs";
-export const ACTIVE_RUNS = "metrobus:runs:active";
+/** Sorted set: bulk run over the letters of this topic → when it was added, in µs; and the same of those that have not ended. */
+export const runsKey = (deadLetterTopic: string): string => `metrobus:runs:${deadLetterTopic}`;
+export const activeRunsKey = (deadLetterTopic: string): string => `metrobus:active-runs:${deadLetterTopic}`;
 
 /**
  * Hash of one bulk run (see `runtime/run-store.ts`): `run` as JSON, `at`, `state`, `report` as JSON, `error`, and who works on it:

@@ -1,6 +1,6 @@
 import { defineScript } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
-import { ACTIVE_RUNS, runKey, RUNS } from "../redis/keys.ts";
+import { activeRunsKey, runKey, runsKey } from "../redis/keys.ts";
 import {
   LEASE_MS,
   NOTHING_YET,
@@ -50,8 +50,8 @@ function script(body: string) {
   return defineScript({
     SCRIPT: COMMON + body,
     NUMBER_OF_KEYS: 2,
-    parseCommand: (parser, args: readonly string[]) => {
-      for (const key of [RUNS, ACTIVE_RUNS]) parser.pushKey(key);
+    parseCommand: (parser, topic: string, args: readonly string[]) => {
+      for (const key of [runsKey(topic), activeRunsKey(topic)]) parser.pushKey(key);
       parser.push(...args);
     },
     transformReply: (reply: unknown) => reply,
@@ -116,24 +116,29 @@ trim()
 `),
 };
 
+export interface RedisRunsOptions extends RedisOptions {
+  /** The dead-letter topic: whoever works on another one's letters has other runs. */
+  topic: string;
+}
+
 /** Bulk runs in Redis, for every process to see. */
-export function redisRuns(options: RedisOptions): RunStore {
+export function redisRuns({ topic, ...options }: RedisRunsOptions): RunStore {
   const { ask, close } = redisConnection(options, scripts);
   return {
     async add(run) {
       const args = [run.id, JSON.stringify(run), JSON.stringify(NOTHING_YET.report)];
-      return readRun((await ask((client) => client.addRun(args))) as Shown);
+      return readRun((await ask((client) => client.addRun(topic, args))) as Shown);
     },
-    list: async () => ((await ask((client) => client.listRuns([]))) as Shown[]).map(readRun),
-    get: async (id) => orNone(await ask((client) => client.getRun([id]))),
-    stop: async (id) => void (await ask((client) => client.stopRun([id]))),
-    claim: async ({ token, worker }) => orNone(await ask((client) => client.claimRun([token, worker]))),
+    list: async () => ((await ask((client) => client.listRuns(topic, []))) as Shown[]).map(readRun),
+    get: async (id) => orNone(await ask((client) => client.getRun(topic, [id]))),
+    stop: async (id) => void (await ask((client) => client.stopRun(topic, [id]))),
+    claim: async ({ token, worker }) => orNone(await ask((client) => client.claimRun(topic, [token, worker]))),
     renew: async (id, token, progress) =>
-      (await ask((client) => client.renewRun([id, token, ...told(progress)]))) as RunState | null,
+      (await ask((client) => client.renewRun(topic, [id, token, ...told(progress)]))) as RunState | null,
     release: async (id, token, progress) =>
-      void (await ask((client) => client.releaseRun([id, token, ...told(progress)]))),
+      void (await ask((client) => client.releaseRun(topic, [id, token, ...told(progress)]))),
     finish: async (id, token, state, progress) =>
-      void (await ask((client) => client.finishRun([id, token, ...told(progress), state]))),
+      void (await ask((client) => client.finishRun(topic, [id, token, ...told(progress), state]))),
     close: async () => close(),
   };
 }

@@ -1,6 +1,7 @@
 import { describe, inject, test } from "vitest";
 import { memoryRuns } from "../../runtime/run-stores/memory.ts";
 import { redisRuns } from "../../runtime/run-stores/redis.ts";
+import { unique } from "../support/probe.ts";
 import { runStoreContract } from "./run-store.contract.ts";
 
 runStoreContract("memory", async () => {
@@ -11,8 +12,7 @@ runStoreContract("memory", async () => {
 const redis = inject("redis");
 if (redis) {
   runStoreContract("redis", async () => {
-    // A database of its own: it counts all runs, and other tests make some.
-    const options = { url: `${redis}/2`, log: { debug: () => undefined } };
+    const options = { url: redis, topic: unique("Letters"), log: { debug: () => undefined } };
     return { store: redisRuns(options), other: redisRuns(options) };
   });
 } else {
