@@ -7,6 +7,7 @@ const short = new Intl.NumberFormat("en", {
   maximumFractionDigits: 3,
   roundingMode: "trunc",
 });
+const shortest = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" });
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -26,6 +27,11 @@ export interface Figure {
 
 export function figure(number: number): Figure {
   return number < 1e10 ? { text: count(number) } : { text: short.format(number), exact: count(number) };
+}
+
+/** A count in at most 6 characters: `9,999`, `12.3K`, `1.2M`. */
+export function compact(number: number): string {
+  return number < 1e4 ? count(number) : shortest.format(number);
 }
 
 /** Messages per second: `0`, `0.4`, `12.5`, `1,234`, `1.234M`. */

@@ -1,0 +1,85 @@
+import type { Count, Instance, OutcomeKind, Recent, Snapshot, StopSnapshot } from "metrobus";
+import type { StopLag } from "../sources/lag.ts";
+import type { End, MapStop, Topology } from "./answer.ts";
+import { stopState, type Facts } from "./stop-state.ts";
+import { boardings, inTravelOrder, ways } from "./ways.ts";
+
+export type Lags = ReadonlyMap<string, StopLag>;
+
+/**
+ * The route map as traffic draws it: every stop that has counted something, that a process has, that is paused or that
+ * messages wait for or are sent to, and every way that messages have taken. `recent` null: it can't be read.
+ */
+export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): Topology {
+  const { at, pauses } = snapshot;
+  const lately: Recent = recent ?? { since: at, stops: new Map() };
+  const found = ways(snapshot, lately);
+  const known = everyStop(snapshot, lag, found);
+  const boards = boardings([...known.keys()], found, lately, at);
+  const names = inTravelOrder(known.keys(), found, (stop) => (boards.get(stop) ?? 0) > 0);
+  const sentNow = new Map<string, number>();
+  for (const { to, rate } of found) sentNow.set(to, (sentNow.get(to) ?? 0) + (rate ?? 0));
+  const factsOf = (stop: string): Facts => ({
+    ...known.get(stop)!,
+    now: at,
+    stop,
+    recent: lately.stops.get(stop),
+    lag: lag.get(stop),
+    pause: pauses.get(stop),
+    sentNow: sentNow.get(stop) ?? 0,
+  });
+  return {
+    at,
+    since: lately.since,
+    stops: names.map((stop) => ({ ...mapStop(factsOf(stop)), boards: boards.get(stop) ?? null })),
+    ways: found,
+  };
+}
+
+function mapStop(facts: Facts): Omit<MapStop, "boards"> {
+  const { stop, counts, recent, lag, processed, instances } = facts;
+  const later = sum(recent?.counts, "later");
+  const done = sum(recent?.counts) - later;
+  const end = (outcome: OutcomeKind, of: number): End => {
+    const many = sum(recent?.counts, outcome);
+    const rates = (counts?.counts ?? []).map((each) => (each.outcome === outcome ? each.rate : 0));
+    return { rate: rates.reduce((total, rate) => total + rate, 0), recent: many, share: of > 0 ? many / of : 0 };
+  };
+  return {
+    stop,
+    ...stopState(facts),
+    rate: counts?.rate ?? 0,
+    processed,
+    recent: done,
+    waiting: lag?.messages ?? null,
+    instances: instances.length,
+    dropped: end("dropped", done),
+    dead: end("dead", done),
+    later: end("later", done + later),
+  };
+}
+
+interface Known {
+  counts: StopSnapshot | undefined;
+  processed: number;
+  instances: Instance[];
+}
+
+function everyStop({ stops, counter, instances, pauses }: Snapshot, lag: Lags, found: Topology["ways"]) {
+  const known = new Map<string, Known>();
+  const of = (stop: string): Known => {
+    if (!known.has(stop)) known.set(stop, { counts: undefined, processed: 0, instances: [] });
+    return known.get(stop)!;
+  };
+  for (const counts of stops) Object.assign(of(counts.stop), { counts, processed: counts.processed });
+  for (const [stop, processed] of Object.entries(counter)) of(stop).processed = Math.max(of(stop).processed, processed);
+  for (const instance of instances) for (const { stop } of instance.stops) of(stop).instances.push(instance);
+  for (const stop of pauses.keys()) of(stop);
+  for (const [stop, { messages }] of lag) if (messages > 0) of(stop);
+  for (const { from, to } of found) void [of(from), of(to)];
+  return known;
+}
+
+function sum(counts: readonly Count[] = [], outcome?: OutcomeKind): number {
+  return counts.reduce((total, each) => (outcome && each.outcome !== outcome ? total : total + each.count), 0);
+}

@@ -1,0 +1,107 @@
+import {
+  MAX_DETAILS,
+  quantile,
+  type Buckets,
+  type Count,
+  type Done,
+  type Recent,
+  type Snapshot,
+  type StopSnapshot,
+} from "metrobus";
+import { travelOrder } from "../travel-order.ts";
+import type { MapWay } from "./answer.ts";
+
+/** So many ways of a stop are shown that nobody has taken lately: those that were taken most. */
+const OLD_AT_MOST = 3;
+
+/** The ways that messages took from stop to stop, as the stop where they began counts them, or else the one where they ended. */
+export function ways(snapshot: Snapshot, recent: Recent): MapWay[] {
+  const taken = snapshot.stops.flatMap((stop) => waysFrom(stop, recent));
+  const known = new Map(taken.map((way) => [keyOf(way.from, way.to), way]));
+  for (const [to, { from }] of recent.stops) {
+    for (const { stop, waited } of from) {
+      if (stop === "" || stop === "*") continue;
+      const way = known.get(keyOf(stop, to)) ?? untold(stop, to);
+      known.set(keyOf(stop, to), {
+        ...way,
+        recent: way.recent || size(waited),
+        p95Ms: quantile(waited, 0.95),
+        old: false,
+      });
+    }
+  }
+  return [...known.values()];
+}
+
+const keyOf = (from: string, to: string): string => JSON.stringify([from, to]);
+
+function waysFrom(stop: StopSnapshot, recent: Recent): MapWay[] {
+  const lately = recent.stops.get(stop.stop)?.counts ?? [];
+  const done = lately.reduce((sum, { outcome, count }) => (outcome === "later" ? sum : sum + count), 0);
+  const latelyTo = new Map(lately.filter(isForwarded).map(({ detail, count }) => [detail, count]));
+  const all = stop.counts.filter(isForwarded).filter(({ detail }) => !isRest(stop.counts, detail));
+  const [now, old] = [
+    all.filter(({ detail, rate }) => rate > 0 || latelyTo.has(detail)),
+    all.filter(({ detail, rate }) => rate === 0 && !latelyTo.has(detail)),
+  ];
+  return [...now, ...old.slice(0, OLD_AT_MOST)].map(({ detail, rate }) => {
+    const count = latelyTo.get(detail) ?? 0;
+    const share = done > 0 ? count / done : null;
+    return { from: stop.stop, to: detail, rate, recent: count, share, p95Ms: null, old: count === 0 && rate === 0 };
+  });
+}
+
+const isForwarded = ({ outcome }: Pick<Count, "outcome">): boolean => outcome === "forwarded";
+
+/** "other" is all that came after there were too many to tell apart, and no stop. */
+const isRest = (counts: readonly Count[], detail: string): boolean => detail === "other" && counts.length > MAX_DETAILS;
+
+/** Of a stop that does not tell where it sends its messages, such as one in Python. */
+const untold = (from: string, to: string): MapWay => ({
+  from,
+  to,
+  rate: null,
+  recent: 0,
+  share: null,
+  p95Ms: null,
+  old: false,
+});
+
+/**
+ * The stops where messages board, with how many a second on average lately: those that get some from no other stop, and
+ * those that nobody is known to forward to.
+ */
+export function boardings(
+  stops: readonly string[],
+  found: readonly MapWay[],
+  recent: Recent,
+  at: number,
+): Map<string, number> {
+  const reached = new Set(found.map(({ to }) => to));
+  const seconds = Math.max(1, (at - recent.since) / 1_000);
+  const boarded = stops.map((stop) => [stop, boardedAt(recent.stops.get(stop))] as const);
+  return new Map(
+    boarded
+      .filter(([stop, messages]) => messages > 0 || !reached.has(stop))
+      .map(([stop, messages]) => [stop, messages / seconds]),
+  );
+}
+
+const boardedAt = (done: Done | undefined): number => size(done?.from.find(({ stop }) => stop === "")?.waited ?? {});
+
+const size = (buckets: Buckets): number => Object.values(buckets).reduce((sum, count) => sum + count, 0);
+
+/** Comes before all: no stop is called that. */
+const ENTRANCE = "\u0000";
+
+/** In the order in which messages visit them; a circle begins where messages board. */
+export function inTravelOrder(
+  ids: Iterable<string>,
+  found: readonly Pick<MapWay, "from" | "to">[],
+  boards: (id: string) => boolean,
+): string[] {
+  const next = new Map([...ids].map((id) => [id, new Set<string>()]));
+  for (const { from, to } of found) next.get(from)!.add(to);
+  const entrance = new Set([...next.keys()].filter(boards));
+  return travelOrder(next.set(ENTRANCE, entrance)).filter((id) => id !== ENTRANCE);
+}

@@ -1,0 +1,112 @@
+// Zooming and moving the map. Its size is kept in a style sheet of the page's own, not in the map: updates, which replace what
+// differs, leave it alone.
+
+const SMALLEST = 0.2;
+const LARGEST = 3;
+const STEP = 1.25;
+/** Names can be read. */
+const READABLE = 0.7;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const sheet = new CSSStyleSheet();
+document.adoptedStyleSheets.push(sheet);
+let scale = 1;
+/** Where pointers are that press on the map, by their id. */
+const pressed = new Map();
+let wasDragged = false;
+
+const scroller = () => document.querySelector("#map-scroll");
+const drawing = () => document.querySelector("#map-svg");
+
+/** What is at (x, y) of the window stays there. */
+function zoom(to, x, y) {
+  const view = scroller();
+  const box = view.getBoundingClientRect();
+  const [dx, dy] = [(x ?? box.left + box.width / 2) - box.left, (y ?? box.top + box.height / 2) - box.top];
+  const before = scale;
+  scale = Math.min(LARGEST, Math.max(SMALLEST, to));
+  const [left, top] = [view.scrollLeft + dx, view.scrollTop + dy].map((at) => (at * scale) / before);
+  sheet.replaceSync(`#map-svg { zoom: ${scale}; }`);
+  view.scrollTo(left - dx, top - dy);
+}
+
+/** All of it is in view, unless its names could not be read then. */
+function fit(least = SMALLEST) {
+  const { width, height } = drawing().viewBox.baseVal;
+  const view = scroller();
+  const whole = Math.min(view.clientWidth / width, parseFloat(getComputedStyle(view).maxHeight) / height);
+  zoom(Math.min(1, Math.max(least, whole)));
+  view.scrollTo(0, 0);
+}
+
+const CHANGES = { in: () => zoom(scale * STEP), out: () => zoom(scale / STEP), reset: () => zoom(1), fit: () => fit() };
+const KEYS = { "+": "in", "=": "in", "-": "out", 0: "reset" };
+
+document.addEventListener("click", (event) => {
+  if (wasDragged && event.target.closest("#map-scroll")) event.preventDefault();
+  wasDragged = false;
+  CHANGES[event.target.closest("[data-zoom]")?.dataset.zoom]?.();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!event.target.closest(".map-wide") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const change = CHANGES[KEYS[event.key]];
+  const arrow = ARROWS[event.key];
+  if (!change && !arrow) return;
+  event.preventDefault();
+  if (change) change();
+  else scroller().scrollBy({ left: arrow[0] * 80, top: arrow[1] * 80 });
+});
+
+/** As browsers have it, a pinch on a touchpad is a wheel with Ctrl; the wheel alone scrolls. */
+document.addEventListener(
+  "wheel",
+  (event) => {
+    if (!event.ctrlKey || !event.target.closest("#map-scroll")) return;
+    event.preventDefault();
+    zoom(scale * Math.exp(-event.deltaY / 200), event.clientX, event.clientY);
+  },
+  { passive: false },
+);
+
+document.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0 || !event.target.closest("#map-scroll")) return;
+  pressed.set(event.pointerId, { x: event.clientX, y: event.clientY });
+  wasDragged = false;
+});
+
+document.addEventListener("pointermove", (event) => {
+  const from = pressed.get(event.pointerId);
+  if (!from) return;
+  const to = { x: event.clientX, y: event.clientY };
+  if (pressed.size === 2) pinch(event.pointerId, from, to);
+  else if (event.pointerType === "mouse" && !drag(from, to)) return;
+  pressed.set(event.pointerId, to);
+});
+
+/** A finger scrolls by itself. A few pixels are no drag: whoever clicks on a stop may tremble. */
+function drag(from, to) {
+  if (!wasDragged && Math.hypot(to.x - from.x, to.y - from.y) < 4) return false;
+  wasDragged = true;
+  scroller().classList.add("dragged");
+  scroller().scrollBy(from.x - to.x, from.y - to.y);
+  return true;
+}
+
+function pinch(id, from, to) {
+  const other = [...pressed].find(([pointer]) => pointer !== id)[1];
+  const apart = (at) => Math.max(1, Math.hypot(at.x - other.x, at.y - other.y));
+  zoom((scale * apart(to)) / apart(from), (to.x + other.x) / 2, (to.y + other.y) / 2);
+}
+
+for (const end of ["pointerup", "pointercancel"])
+  document.addEventListener(end, (event) => {
+    pressed.delete(event.pointerId);
+    scroller()?.classList.remove("dragged");
+  });
+
+document.addEventListener("dragstart", (event) => {
+  if (event.target.closest?.("#map-scroll")) event.preventDefault();
+});
+
+if (scroller()?.clientWidth > 0) fit(READABLE);
