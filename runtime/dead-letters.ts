@@ -4,7 +4,7 @@ import type { MetroBus } from "./connect.ts";
 import { act, type ActOptions, type LetterRun } from "./dead-letters/act.ts";
 import { actionRecord, type Action } from "./dead-letters/actions.ts";
 import { carrying, type LetterWorker } from "./dead-letters/carrying.ts";
-import { letterCounts, type LetterCounts } from "./dead-letters/counts.ts";
+import type { LetterCounts } from "./dead-letters/counts.ts";
 import { cursorText } from "./dead-letters/cursor.ts";
 import { letterMatcher, type LetterFilter } from "./dead-letters/filter.ts";
 import type { Progress } from "./dead-letters/follow.ts";
@@ -133,7 +133,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
       return null;
     },
     groups: reading.groups,
-    counts: (signal) => letterCounts(bus, topic, actions, signal),
+    counts: reading.counts,
     replay: (filter, options = {}) =>
       ask(filter, options, (letter, asked) => {
         const message = replayOf(letter, options, config);

@@ -3,7 +3,7 @@ import { follow, type Progress } from "./follow.ts";
 import { Groups, type LetterGroups } from "./groups.ts";
 import { LetterNumbers } from "./letter-numbers.ts";
 import { readLetter } from "./letter.ts";
-import { followStanding } from "./standing.ts";
+import type { FollowedStanding, StandingWatch } from "./standing.ts";
 
 /**
  * The letters by group, in about two bytes a letter. It is a cache of this process: whoever starts reads all letters
@@ -19,24 +19,20 @@ export interface LetterCounts {
 }
 
 /** `signal` ends reading. */
-export function letterCounts(bus: Bus, topic: string, actions: string, signal?: AbortSignal): LetterCounts {
+export function letterCounts(bus: Bus, topic: string, standing: FollowedStanding, signal?: AbortSignal): LetterCounts {
   const groups = new Groups();
   /** Letter → its group. */
   const numbers = new LetterNumbers();
-  const standing = followStanding(
-    bus,
-    actions,
-    {
-      moved(letter, from, to) {
-        const number = numbers.of(letter);
-        if (number) groups.move(number, from, to);
-      },
-      forgot(old) {
-        for (const [letter, number] of numbers) groups.move(number, old.of(letter), "open");
-      },
+  const watch: StandingWatch = {
+    moved(letter, from, to) {
+      const number = numbers.of(letter);
+      if (number) groups.move(number, from, to);
     },
-    signal,
-  );
+    forgot(old) {
+      for (const [letter, number] of numbers) groups.move(number, old.of(letter), "open");
+    },
+  };
+  standing.watch(watch, signal);
   const letters = follow(
     bus,
     topic,

@@ -1,6 +1,7 @@
 import type { Bus, Received } from "../bus.ts";
 import { ConfigError } from "../errors.ts";
 import { readAction, type Action } from "./actions.ts";
+import { letterCounts, type LetterCounts } from "./counts.ts";
 import { beforeCursor, type Span } from "./cursor.ts";
 import { letterMatcher, type LetterFilter } from "./filter.ts";
 import type { Progress } from "./follow.ts";
@@ -125,7 +126,9 @@ export function letterReading(bus: Bus, topic: string, actions: string) {
     return { actions: found, ...looked };
   }
 
-  return { list, page, groups, audit, auditPage };
+  const counts = (signal?: AbortSignal): LetterCounts => letterCounts(bus, topic, standing, signal);
+
+  return { list, page, groups, counts, audit, auditPage };
 }
 
 function loggedOf(record: Received, letter: string | undefined): LoggedAction | null {

@@ -55,32 +55,37 @@ export interface StandingWatch {
 /** Where letters stand, kept up by reading on in the actions topic. */
 export interface FollowedStanding extends Following {
   of(letter: string): LetterState;
+  /** Tells of all that changes from now on, until the signal aborts. */
+  watch(watch: StandingWatch, signal?: AbortSignal): void;
 }
 
-export function followStanding(bus: Bus, topic: string, watch?: StandingWatch, signal?: AbortSignal): FollowedStanding {
+export function followStanding(bus: Bus, topic: string): FollowedStanding {
+  const watching = new Set<StandingWatch>();
   let standing = new Standing();
 
   function note(action: Action): void {
     const from = standing.of(action.letter);
     standing.note(action);
     const to = standing.of(action.letter);
-    if (from !== to) watch?.moved(action.letter, from, to);
+    if (from !== to) for (const watch of watching) watch.moved(action.letter, from, to);
   }
 
-  const following = follow(
-    bus,
-    topic,
-    {
-      take(record) {
-        const said = readAction(record);
-        if (said) note(said.asked);
-      },
-      forget() {
-        watch?.forgot(standing);
-        standing = new Standing();
-      },
+  const following = follow(bus, topic, {
+    take(record) {
+      const said = readAction(record);
+      if (said) note(said.asked);
     },
-    signal,
-  );
-  return { ...following, of: (letter) => standing.of(letter) };
+    forget() {
+      for (const watch of watching) watch.forgot(standing);
+      standing = new Standing();
+    },
+  });
+  return {
+    ...following,
+    of: (letter) => standing.of(letter),
+    watch(watch, signal) {
+      watching.add(watch);
+      signal?.addEventListener("abort", () => watching.delete(watch), { once: true });
+    },
+  };
 }
