@@ -38,7 +38,7 @@ export async function demo(options: DemoOptions): Promise<Tally> {
   void untilSignal.then(() => ending.abort());
   const settings = inProcess(options.verbose);
   await using bus = await connect(settings);
-  const web = await startWeb({ settings, stats: bus.stats });
+  const web = await startWeb({ settings, bus });
   try {
     await generate({
       folder: bus.config.dataFolder,

@@ -68,6 +68,7 @@ export type {
   Recent,
   Snapshot,
   StatsStore,
+  Step,
   StopFlush,
   StopPresence,
   StopSnapshot,

@@ -1,76 +1,62 @@
 import { join } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import express, { type NextFunction, type Request, type Response, type Router } from "express";
 import helmet from "helmet";
-import type { Logger, StatsStore } from "metrobus";
-import { latestStats } from "./latest.ts";
-import { live } from "./live.ts";
-import { present } from "./present.ts";
-import { problem, routes, type Reply } from "./routes.ts";
-import { numbers } from "./views.ts";
+import type { Logger } from "metrobus";
+import type { Reply, Routes } from "./routes.ts";
 
-export interface StatusApp {
-  readonly app: Express;
-  /** Ends the live streams, so that the server can close. */
-  close(): void;
-}
-
-/** The status page as an Express app; it never listens. */
-export function statusApp(stats: StatsStore, log: Logger): StatusApp {
-  const latest = latestStats(stats, log);
-  const stream = live(() =>
-    latest
-      .read()
-      .then((found) => numbers(present(found)))
-      .catch(logged(log)),
-  );
-  const app = express().disable("x-powered-by").use(securityHeaders());
-  for (const [path, answer] of Object.entries(routes(latest, stream)))
-    app.get(path, async (request, response) => send(await answer(request), request, response));
-  app.use(express.static(join(import.meta.dirname, "public"), { index: false }));
-  app.get("/vendor/idiomorph.js", (_request, response) => response.sendFile(IDIOMORPH));
-  app.use((request, response) => send(notFound(request), request, response));
-  app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
-    log.error({ err: error, url: request.originalUrl }, "the page could not answer");
-    if (response.headersSent) next(error);
-    else send(failed(request, error), request, response);
+/** The table of routes as an Express router, with the files of the page; it never listens. */
+export function router({ get, post, problem }: Routes, log: Logger): Router {
+  const page = express.Router({ caseSensitive: true }).use(securityHeaders());
+  for (const [path, answer] of Object.entries(get))
+    page.get(path, async (request, response) => send(await answer(request), request, response));
+  const bodies = [express.json({ limit: MOST_BODY }), express.urlencoded({ extended: false, limit: MOST_BODY })];
+  for (const [path, answer] of Object.entries(post))
+    page.post(path, ...bodies, async (request, response) => send(await answer(request), request, response));
+  page.use(express.static(join(import.meta.dirname, "public"), { index: false, maxAge: "1h" }));
+  for (const [path, file] of Object.entries(VENDOR))
+    page.get(path, (_request, response) => response.sendFile(file, { maxAge: "1h" }));
+  page.use((request, response) => send(problem(request, NOT_FOUND), request, response));
+  page.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) return next(error);
+    const status = (error as { status?: number }).status ?? 500;
+    if (status >= 500) log.error({ err: error, url: request.originalUrl }, "the page could not answer");
+    send(problem(request, status < 500 ? { ...REFUSED, status } : BROKEN), request, response);
   });
-  return { app, close: () => stream.close() };
+  return page;
 }
 
-function logged(log: Logger) {
-  return (error: unknown): never => {
-    log.error({ err: error }, "the page's numbers could not be made");
-    throw error;
-  };
-}
+/** A letter may be edited that is as large as a record of Kafka may be by default. */
+const MOST_BODY = "2mb";
 
-const IDIOMORPH = fileURLToPath(import.meta.resolve("idiomorph/dist/idiomorph.esm.js"));
+const NOT_FOUND = {
+  status: 404,
+  title: "Not found",
+  text: "There is nothing at this address. The map is on the first page.",
+};
+const REFUSED = { title: "Bad request", text: "The server can't answer a request such as this." };
+const BROKEN = {
+  status: 500,
+  title: "Something went wrong",
+  text: "The page could not be made. The log of the status page says why.",
+};
 
-function notFound(request: Request): Reply {
-  return problem(request, 404, "Not found", "There is nothing at this address. The numbers are on the first page.");
-}
-
-function failed(request: Request, error: unknown): Reply {
-  const status = (error as { status?: number }).status;
-  if (status && status >= 400 && status < 500)
-    return problem(request, status, "Bad request", "The server can't answer a request such as this.");
-  return problem(
-    request,
-    500,
-    "Something went wrong",
-    "The page could not be made. The log of the status page says why.",
-  );
-}
+const VENDOR = {
+  "/vendor/idiomorph.js": fileURLToPath(import.meta.resolve("idiomorph/dist/idiomorph.esm.js")),
+  "/vendor/uplot.js": fileURLToPath(import.meta.resolve("uplot/dist/uPlot.esm.js")),
+  "/vendor/uplot.css": fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
+};
 
 function send(reply: Reply, request: Request, response: Response): void {
   response
     .status(reply.status ?? 200)
     .vary("Accept")
     .set("Cache-Control", "no-store");
+  if (reply.headers) response.set(reply.headers);
   if ("html" in reply) response.type("html").send(reply.html);
   else if ("json" in reply) response.json(reply.json);
+  else if ("to" in reply) response.redirect(303, request.baseUrl + reply.to);
   else if (request.method === "HEAD") response.type("text/event-stream").end(() => reply.events.destroy());
   else sendEvents(reply.events, response);
 }
@@ -90,7 +76,7 @@ function securityHeaders() {
     imgSrc: ["'self'"],
     connectSrc: ["'self'"],
     baseUri: ["'none'"],
-    formAction: ["'none'"],
+    formAction: ["'self'"],
     frameAncestors: ["'none'"],
   };
   return helmet({
@@ -98,5 +84,7 @@ function securityHeaders() {
     strictTransportSecurity: false,
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
+    // Without a referrer Chromium sends `Origin: null` with the page's own forms, which are then not believed.
+    referrerPolicy: { policy: "same-origin" },
   });
 }

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The page's numbers as a stream of server-sent events, the same for all viewers. */
+/** What the page shows, as streams of server-sent events: a view is made once for all who watch it. */
 export interface Live {
-  /** A viewer's stream of events: the present numbers, then once a second what changed. Destroy it to leave. */
-  join(): Readable;
+  /** A viewer's stream of events: the view as it is, then once a second what changed. Destroy it to leave. `render` makes the view `key`. */
+  join(key: string, render: () => Promise<string>): Readable;
   /** Ends all streams. */
   close(): void;
 }
@@ -13,61 +13,97 @@ export interface LiveOptions {
   everyMs?: number;
   /** A viewer that could not take so many events in a row is sent away; its browser comes back when it can. */
   missedAtMost?: number;
+  /** Different views at once; who wants one more is sent away. */
+  viewsAtMost?: number;
+}
+
+interface View {
+  readonly render: () => Promise<string>;
+  /** How many events each viewer has missed in a row. */
+  readonly viewers: Map<Readable, number>;
+  html: string;
+  current: Buffer | undefined;
+  /** It is being made. */
+  busy: boolean;
 }
 
 /**
- * Each update is computed once for all, and only while someone watches. Nothing is queued for a slow viewer: it misses
- * updates. Should `render` reject, all streams are destroyed with its error.
+ * Views are made only while someone watches, all at the same moment, so that they share what they read. Nothing is queued for a slow
+ * viewer: it misses updates. Should a `render` reject, the streams of its view are destroyed with its error.
  */
-export function live(render: () => Promise<string>, options: LiveOptions = {}): Live {
-  const { everyMs = 1_000, missedAtMost = 30 } = options;
-  /** How many events each has missed in a row. */
-  const viewers = new Map<Readable, number>();
+export function live(options: LiveOptions = {}): Live {
+  const { everyMs = 1_000, missedAtMost = 30, viewsAtMost = 500 } = options;
+  const views = new Map<string, View>();
   const closed = new AbortController();
-  let current: Buffer | undefined;
   let running = false;
 
-  function show(viewer: Readable, missed: number, event: Buffer): void {
-    const taken = viewer.readableLength === 0;
-    viewers.set(viewer, taken ? 0 : missed + 1);
-    if (taken) viewer.push(missed > 0 ? current : event);
-    else if (missed >= missedAtMost) viewer.destroy();
+  function show(view: View, event: Buffer): void {
+    for (const [viewer, missed] of view.viewers) {
+      const taken = viewer.readableLength === 0;
+      view.viewers.set(viewer, taken ? 0 : missed + 1);
+      if (taken) viewer.push(missed > 0 ? view.current : event);
+      else if (missed >= missedAtMost) viewer.destroy();
+    }
+  }
+
+  async function update(view: View): Promise<void> {
+    if (view.busy) return;
+    view.busy = true;
+    try {
+      const html = await view.render();
+      if (closed.signal.aborted) return;
+      const isSame = view.current !== undefined && html === view.html;
+      view.html = html;
+      if (!isSame) view.current = eventOf("update", html);
+      show(view, isSame ? UNCHANGED : view.current!);
+    } catch (error) {
+      for (const viewer of view.viewers.keys()) viewer.destroy(error as Error);
+    } finally {
+      view.busy = false;
+    }
   }
 
   async function run(): Promise<void> {
     running = true;
-    try {
-      for (let shown = ""; viewers.size > 0 && !closed.signal.aborted;) {
-        const pause = sleep(everyMs, undefined, { signal: closed.signal }).catch(() => {});
-        const html = await render();
-        current = eventOf("update", html);
-        for (const [viewer, missed] of viewers) show(viewer, missed, html === shown ? UNCHANGED : current);
-        shown = html;
-        await pause;
-      }
-    } finally {
-      current = undefined;
-      running = false;
+    while (views.size > 0 && !closed.signal.aborted) {
+      const pause = sleep(everyMs, undefined, { signal: closed.signal }).catch(() => {});
+      for (const view of views.values()) void update(view);
+      await pause;
     }
+    running = false;
   }
 
   return {
-    join: () => {
+    join(key, render) {
       const viewer = new Readable({ read() {} });
-      if (closed.signal.aborted) return viewer.destroy();
-      viewer.once("close", () => viewers.delete(viewer));
-      viewers.set(viewer, 0);
-      if (current) viewer.push(current);
-      if (!running) run().catch((error: Error) => viewers.forEach((_, each) => each.destroy(error)));
+      if (closed.signal.aborted || (!views.has(key) && views.size >= viewsAtMost)) return viewer.destroy();
+      const view = views.get(key) ?? newView(render);
+      views.set(key, view);
+      viewer.once("close", () => {
+        view.viewers.delete(viewer);
+        if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
+      });
+      view.viewers.set(viewer, 0);
+      if (view.current) viewer.push(view.current);
+      else if (running) void update(view);
+      if (!running) void run();
       return viewer;
     },
-    close: () => {
+    close() {
       closed.abort();
-      for (const viewer of viewers.keys()) viewer.push(null);
-      viewers.clear();
+      for (const { viewers } of views.values()) for (const viewer of viewers.keys()) viewer.push(null);
+      views.clear();
     },
   };
 }
+
+const newView = (render: View["render"]): View => ({
+  render,
+  viewers: new Map(),
+  html: "",
+  current: undefined,
+  busy: false,
+});
 
 /** Tells the browser that the connection lives. */
 const UNCHANGED = eventOf("unchanged", "");

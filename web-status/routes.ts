@@ -1,56 +1,161 @@
 import type { Readable } from "node:stream";
 import type { Request } from "express";
-import type { Latest, LatestStats } from "./latest.ts";
+import { MetrobusError } from "metrobus";
+import { z } from "zod";
 import type { Live } from "./live.ts";
-import { everyStop, present, quantiles, totals } from "./present.ts";
-import { message, page } from "./views.ts";
+import { openApi } from "./openapi.ts";
+import { isRefusal, type Refusal, type Visitor } from "./access/access.ts";
+import { NotDone, NotFound, type Deed, type Resource, type Shown } from "./resource.ts";
+import { frame, trouble } from "./views.ts";
 
-/** What a handler answers; the status is 200 unless it says otherwise. */
-export type Reply = { status?: number } & ({ html: string } | { json: object } | { events: Readable });
-export type Routes = Readonly<Record<string, (request: Request) => Reply | Promise<Reply>>>;
+/** What a handler answers; the status is 200 unless it says otherwise. `to`: go there, below the page's own address. */
+export type Reply = { status?: number; headers?: Record<string, string> } & (
+  | { html: string }
+  | { json: object }
+  | { events: Readable }
+  | { to: string }
+);
+export type Handler = (request: Request) => Reply | Promise<Reply>;
 
-/** Everything the page serves, besides the files of `public/`. */
-export function routes(latest: LatestStats, live: Live): Routes {
-  return {
-    "/": async (request) => {
-      const found = await (request.method === "HEAD" ? latest.read() : latest.open());
-      if (wantsPage(request)) return { html: page(present(found)) };
-      if (!found.snapshot || found.fault) return unavailable(found);
-      return { json: { ...found.snapshot.counter, hit_count: found.snapshot.hits } };
-    },
-    "/api/live": () => ({ events: live.join() }),
-    "/api/stats": async () => {
-      const found = await latest.read();
-      if (!found.snapshot || found.fault) return unavailable(found);
-      const { at, counter, hits } = found.snapshot;
-      const stops = everyStop(found.snapshot);
-      const measured = stops.map((stop) => ({
-        ...stop,
-        workedMs: quantiles(stop.worked),
-        waitedMs: quantiles(stop.waited),
-      }));
-      return { json: { at, counter, hits, totals: totals(stops), stops: measured } };
-    },
-    "/healthz": () => ({ json: { status: "ok" } }),
-    "/readyz": async () => {
-      const found = await latest.read();
-      return found.fault ? unavailable(found) : { json: { status: "ok" } };
-    },
-  };
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly text: string;
 }
 
-/** Old numbers are for people, who are told that they are old; a program gets none. */
-function unavailable({ fault }: Latest): Reply {
-  return { status: 503, json: { error: fault } };
+export interface Routes {
+  readonly get: Readonly<Record<string, Handler>>;
+  readonly post: Readonly<Record<string, Handler>>;
+  /** A page for who asks for one (`Accept: text/html`), else JSON. */
+  problem(request: Request, problem: Problem): Reply;
 }
 
-/** A page for who asks for one (`Accept: text/html`), else JSON. */
-export function problem(request: Request, status: number, title: string, text: string): Reply {
-  return wantsPage(request)
-    ? { status, html: message({ title, text }) }
-    : { status, json: { error: `${title}: ${text}` } };
+export interface Serving {
+  readonly resources: readonly Resource[];
+  readonly deeds: readonly Deed[];
+  readonly live: Live;
+  visitor(request: Request): Promise<Visitor | Refusal>;
+  /** Told of each opening of a page by somebody who reads it. */
+  opened(request: Request): Promise<void>;
+  /** Routes of other kinds. */
+  readonly more: Pick<Routes, "get" | "post">;
 }
 
-function wantsPage(request: Request): boolean {
-  return request.accepts(["json", "html"]) === "html";
+export const API = "/api/v1";
+
+/** Everything that the page serves, besides the files of `public/`. */
+export function routes(serving: Serving): Routes {
+  const { resources, deeds, more } = serving;
+  const get: Record<string, Handler> = { ...more.get };
+  const post: Record<string, Handler> = { ...more.post };
+  for (const each of resources) {
+    get[each.path] ??= (request) => forPeople(each, request, serving);
+    get[API + each.path] = (request) => forPrograms(each, request, serving);
+  }
+  for (const each of deeds) {
+    post[each.path] = (request) => done(each, request, serving, (answer, body) => ({ to: each.next(answer, body) }));
+    post[API + each.path] = (request) => done(each, request, serving, (answer) => ({ json: answer }));
+  }
+  const document = openApi(resources, deeds);
+  get["/api/openapi.json"] = () => ({ json: document });
+  return { get, post, problem: (request, what) => problemFor(request, what, NOBODY) };
+}
+
+const NOBODY: Visitor = { name: null, by: null, mayAct: false, seesDetails: false };
+
+/** Express's own: one value a name is all that anybody needs. */
+function asked<T extends z.ZodObject>(schema: T, request: Request): z.output<T> {
+  const values = { ...request.query, ...(request.body as object | undefined), ...request.params };
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new WrongQuery(`${issue!.path.join(".")}: ${issue!.message}`);
+}
+
+class WrongQuery extends Error {}
+
+/** As a page, as a stream of its updates, or as JSON, whichever is asked for. */
+export async function forPeople(each: Resource, request: Request, serving: Serving): Promise<Reply> {
+  const kind = request.accepts(["json", "html", "text/event-stream"]);
+  if (kind === "json") return forPrograms(each, request, serving);
+  return answered(request, serving, async (visitor) => {
+    const shown: Shown = { base: request.baseUrl, visitor };
+    allow(each, visitor);
+    const query = asked(each.query, request);
+    const main = async () => each.show(await each.read(query, visitor), { ...shown, query });
+    if (kind === "text/event-stream") {
+      const key = JSON.stringify([request.baseUrl, request.path, query, visitor.mayAct, visitor.seesDetails]);
+      return { events: serving.live.join(key, () => main().catch((error: unknown) => trouble(told(error)))) };
+    }
+    if (request.method === "GET") await serving.opened(request);
+    const framed = { ...shown, title: each.title(query), path: request.path, isLive: !each.isStill };
+    return { html: frame({ ...framed, main: await main() }) };
+  });
+}
+
+const forPrograms = (each: Resource, request: Request, serving: Serving): Promise<Reply> =>
+  answered(request, serving, async (visitor) => {
+    allow(each, visitor);
+    return { json: (await each.read(asked(each.query, request), visitor)) as object };
+  });
+
+const done = (
+  each: Deed,
+  request: Request,
+  serving: Serving,
+  reply: (answer: object, body: Record<string, unknown>) => Reply,
+): Promise<Reply> =>
+  answered(request, serving, async (visitor) => {
+    if (!visitor.mayAct) throw new Refused("only operators may do this: log in as one");
+    const body = asked(each.body, request);
+    return reply(await each.run(body, visitor), body);
+  });
+
+/** With who asks; errors that are for people become answers. */
+export async function answered(
+  request: Request,
+  { visitor: visitorOf }: Pick<Serving, "visitor">,
+  answer: (visitor: Visitor) => Promise<Reply>,
+): Promise<Reply> {
+  const visitor = await visitorOf(request);
+  if (isRefusal(visitor)) return refused(request, visitor);
+  try {
+    return await answer(visitor);
+  } catch (error) {
+    return problemFor(request, told(error), visitor);
+  }
+}
+
+const TITLES = { 400: "Bad request", 401: "Not logged in", 403: "Not allowed", 429: "Too many attempts" } as const;
+
+export function refused(request: Request, { status, error, retryAfterS }: Refusal): Reply {
+  const reply = problemFor(request, { status, title: TITLES[status], text: error }, NOBODY);
+  return retryAfterS === undefined ? reply : { ...reply, headers: { "Retry-After": String(Math.ceil(retryAfterS)) } };
+}
+
+class Refused extends Error {}
+
+function allow({ needsDetails }: Resource, { seesDetails }: Visitor): void {
+  if (needsDetails && !seesDetails)
+    throw new Refused("what messages hold is for operators to see: log in as one, or set WEB_PUBLIC_DETAILS=true");
+}
+
+/** The words of an error that the page or metrobus itself raised are for people, and hold no secret. Others are thrown on. */
+function told(error: unknown): Problem {
+  if (error instanceof WrongQuery) return { status: 400, title: TITLES[400], text: error.message };
+  if (error instanceof Refused) return { status: 403, title: TITLES[403], text: error.message };
+  if (error instanceof NotFound) return { status: 404, title: "Not found", text: error.message };
+  if (error instanceof NotDone) return { status: 409, title: "Nothing was done", text: error.message };
+  if (!(error instanceof MetrobusError)) throw error;
+  return error.retryable
+    ? { status: 503, title: "Not available now", text: error.message }
+    : { status: 422, title: "It can’t be done", text: error.message };
+}
+
+function problemFor(request: Request, { status, title, text }: Problem, visitor: Visitor): Reply {
+  const wantsPage = request.accepts(["json", "html"]) === "html";
+  if (!wantsPage) return { status, json: { error: `${title}: ${text}` } };
+  const main = trouble({ status, title, text });
+  const framed = { base: request.baseUrl, visitor, title, path: request.path, isLive: status === 503 };
+  return { status, html: frame({ ...framed, main }) };
 }

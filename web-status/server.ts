@@ -1,25 +1,11 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:http";
-import {
-  asError,
-  ConfigError,
-  createLogger,
-  loadConfig,
-  MetrobusError,
-  openStats,
-  untilSignal,
-  type Settings,
-  type StatsStore,
-} from "metrobus";
-import { statusApp } from "./app.ts";
+import { asError, ConfigError, createLogger, loadConfig, MetrobusError, untilSignal } from "metrobus";
+import express from "express";
+import { statusPage, type PageOptions } from "./page.ts";
 
-export interface WebOptions {
-  /** By their environment names; what is not given comes from the environment. */
-  settings?: Settings;
-  /** The counts to show; default: those that the settings name. The caller closes what it gave. */
-  stats?: StatsStore;
-}
+export type WebOptions = PageOptions;
 
 export interface Web {
   /** Such as `http://localhost:5000`. */
@@ -32,18 +18,16 @@ export interface Web {
  * Serves the status page on `PORT` (0: a free one).
  * @throws ConfigError when the port is in use.
  */
-export async function startWeb({ settings = {}, stats }: WebOptions = {}): Promise<Web> {
-  const config = loadConfig(settings);
-  const store = stats ?? (await openStats(settings));
-  const status = statusApp(store, createLogger(config));
-  const server = createServer(status.app);
+export async function startWeb(options: WebOptions = {}): Promise<Web> {
+  const config = loadConfig(options.settings);
+  const page = await statusPage(options);
+  const server = createServer(express().disable("x-powered-by").use(page));
   const close = async () => {
-    status.close();
-    await closeServer(server);
-    if (!stats) await store.close();
+    await Promise.all([page.end(), closeServer(server)]);
   };
   try {
     const port = await listen(server, config.port);
+    page.begin();
     return { url: `http://localhost:${port}`, close };
   } catch (error) {
     await close();

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ejs from "ejs";
-import type { present } from "./present.ts";
+import type { Shown } from "./resource.ts";
 
-type Numbers = ReturnType<typeof present>;
-
-function view(name: string): (shown: object) => string {
+/** A template of views/, by name; what it gets is `it`. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it says what the template gets
+export function view<Given extends object>(name: string): (given: Given) => string {
   const filename = join(import.meta.dirname, "views", `${name}.ejs`);
   const render = ejs.compile(readFileSync(filename, "utf8"), {
     filename,
@@ -14,12 +14,36 @@ function view(name: string): (shown: object) => string {
     rmWhitespace: true,
     cache: true,
   });
-  return (shown) => render(shown);
+  return (given) => render(given);
 }
 
-/** The whole page. It includes `numbers`. */
-export const page: (shown: Numbers) => string = view("page");
-/** The part that changes: the same for the first paint and for every update. */
-export const numbers: (shown: Numbers) => string = view("numbers");
-/** A page with only something to say. */
-export const message: (shown: { title: string; text: string }) => string = view("message");
+export interface Framed extends Shown {
+  readonly title: string;
+  /** The page's own, without base. */
+  readonly path: string;
+  /** HTML. */
+  readonly main: string;
+  /** It is kept new. */
+  readonly isLive: boolean;
+}
+
+const page = view<Framed & { sections: readonly object[] }>("page");
+
+const SECTIONS = [
+  { path: "/", label: "Map" },
+  { path: "/stops", label: "Stops" },
+  { path: "/trips", label: "Trips" },
+  { path: "/letters", label: "Dead letters" },
+  { path: "/send", label: "Send" },
+  { path: "/audit", label: "Audit" },
+];
+
+/** A whole page around what it shows. */
+export function frame(framed: Framed): string {
+  const isIn = (path: string) => (path === "/" ? framed.path === "/" : `${framed.path}/`.startsWith(`${path}/`));
+  const sections = SECTIONS.map(({ path, label }) => ({ href: framed.base + path, label, current: isIn(path) }));
+  return page({ ...framed, sections });
+}
+
+/** In the place of what can't be shown. */
+export const trouble: (what: { status: number; title: string; text: string }) => string = view("trouble");

@@ -22,7 +22,7 @@ describe.skipIf(!found)("docker compose (needs Docker with compose)", () => {
     await vi.waitFor(async () => expect(await counter()).toEqual(await expectedCounter()), WITHIN);
     const { Source, AddEmail, WhiteList, Log } = await expectedCounter();
     expect(Source).toBe(1_000);
-    const { stops } = await json<{ stops: Record<string, unknown>[] }>("/api/stats");
+    const { stops } = await json<{ stops: Record<string, unknown>[] }>("/api/v1/stops");
     expect(Object.fromEntries(stops.map((stop) => [stop["stop"], stop]))).toMatchObject({
       Source: { processed: 1_000, forwarded: 1_000, dropped: 0, dead: 0 },
       AddEmail: { processed: AddEmail, forwarded: WhiteList, dropped: AddEmail! - WhiteList!, dead: 0 },

@@ -25,7 +25,7 @@ const readable = (html: string) => html.replace(/<[^>]*>/g, " ").replace(/\s+/g,
 
 /** The events of the page, one after the other. */
 async function* eventsOf(url: string) {
-  const response = await fetch(`${url}/api/live`);
+  const response = await fetch(`${url}/stops`, { headers: { accept: "text/event-stream" } });
   let buffered = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     buffered += chunk;
@@ -112,7 +112,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
 
   test("a browser gets the page, with the numbers that were written, in travel order", async () => {
     await writeDemo();
-    const { body, headers } = await get("/", wantsPage);
+    const { body, headers } = await get("/stops", wantsPage);
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(headers.get("vary")).toMatch(/accept/i);
     const page = readable(body);
@@ -125,7 +125,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     expect(page).toMatch(/Log Processed 1,200 .*Arrived 1,200 100 %/);
     expect(page).toMatch(/Worked p50 · p95 1.2 ms · 4.9 ms Waited p50 · p95 39 ms · 39 ms/);
     expect(page).toMatch(/Processed 3,673 Forwarded 2,434 Arrived 1,200 Dropped 34 Dead 5/);
-    expect(page).toContain("page opened once");
+    expect(page).toContain("page opened 0 times");
     expect(body.match(/<h2[^>]*><bdi>\w+/g)!.map((heading) => heading.replace(/.*>/, ""))).toEqual([
       "Source",
       "WhiteList",
@@ -138,9 +138,9 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
       ["arrived", "", 4],
       ["later", "ECONNREFUSED", 1],
     ]);
-    const page = readable((await get("/", wantsPage)).body);
+    const page = readable((await get("/stops", wantsPage)).body);
     expect(page).toMatch(/Log Processed 4 .*Messages were put off 1 time: they failed, and are tried again later/);
-    expect(await getJson("/api/stats")).toMatchObject({ counter: { Log: 4 }, stops: [{ processed: 4, later: 1 }] });
+    expect(await getJson("/api/v1/stops")).toMatchObject({ counter: { Log: 4 }, stops: [{ processed: 4, later: 1 }] });
   });
 
   test("a stop whose breaker is open is shown as paused, until it closes", async () => {
@@ -162,25 +162,27 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
           },
         ],
       });
-    const page = async () => readable((await get("/", wantsPage)).body);
+    const page = async () => readable((await get("/stops", wantsPage)).body);
     await tell(Date.now() - 180_000);
     expect(await page()).toContain("Paused 3 min ago: nearly every message failed.");
     await tell(0);
     expect(await page()).not.toContain("Paused");
   });
 
-  test("only a GET of the page counts as an opening", async () => {
+  test("only a GET of the first page counts as an opening", async () => {
     await get("/", { ...wantsPage, method: "HEAD" });
-    await get("/api/stats");
+    await get("/api/v1/stops");
     await get("/readyz");
+    expect(await client.get("hits")).toBe(null);
+    await get("/stops", wantsPage);
     expect(await client.get("hits")).toBe(null);
     await get("/", wantsPage);
     expect(await client.get("hits")).toBe("1");
   });
 
-  test("/api/stats has everything", async () => {
+  test("/api/v1/stops has everything", async () => {
     await writeDemo();
-    const all = await getJson("/api/stats");
+    const all = await getJson("/api/v1/stops");
     expect(all).toMatchObject({
       counter: { Source: 1_239, WhiteList: 1_234, Log: 1_200 },
       hits: 0,
@@ -189,7 +191,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     expect(all["stops"]).toMatchObject([
       { stop: "Source", counts: [{ outcome: "forwarded", detail: "WhiteList", count: 1_234 }, {}], uncounted: 0 },
       { stop: "WhiteList", workedMs: { p50: 2 ** (41 / 4) / 1_000, p95: 2 ** (49 / 4) / 1_000 } },
-      { stop: "Log", arrived: 1_200, waited: { 60: 100 } },
+      { stop: "Log", arrived: 1_200, waitedMs: { p50: 2 ** (61 / 4) / 1_000 } },
     ]);
   });
 
@@ -197,16 +199,16 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     await writeDemo();
     await client.hIncrBy("counter", "AddEmail", 77);
     await client.hIncrBy("counter", "Log", 23);
-    const page = readable((await get("/", wantsPage)).body);
+    const page = readable((await get("/stops", wantsPage)).body);
     expect(page).toMatch(/AddEmail Processed 77 .*Not told 77 100 %/);
     expect(page).toMatch(/Log Processed 1,223 .*Arrived 1,200 98.1 % .*Not told 23 1.9 %/);
   });
 
   test("without any message the page says what to do", async () => {
-    const page = readable((await get("/", wantsPage)).body);
+    const page = readable((await get("/stops", wantsPage)).body);
     expect(page).toContain("No message has passed yet");
     expect(page).toContain("npm start");
-    expect(await getJson("/")).toEqual({ hit_count: 2 });
+    expect(await getJson("/")).toEqual({ hit_count: 1 });
   });
 
   test("hostile names and reasons are text", async () => {
@@ -215,7 +217,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
       ["forwarded", `"><img src=x onerror=alert(1)>`, 1],
       ["dropped", "</bdi></li>\r\n\r\nevent: update", 2],
     ]);
-    const { body } = await get("/", wantsPage);
+    const { body } = await get("/stops", wantsPage);
     expect(body).not.toMatch(/<script>|<img/);
     expect(body).toContain("&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;&#39;&#34;&amp;amp;");
     const viewer = eventsOf(web.url);
@@ -230,14 +232,14 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     await client.hIncrBy("counter", "valueOf", 4);
     const counts = [...names, "valueOf"].map((name) => [name, 4]);
     expect(Object.entries(await getJson("/"))).toEqual(expect.arrayContaining(counts));
-    expect((await getJson("/api/stats"))["totals"]).toMatchObject({ processed: 16, dropped: 12 });
+    expect((await getJson("/api/v1/stops"))["totals"]).toMatchObject({ processed: 16, dropped: 12 });
     await client.del("counter");
-    expect((await getJson("/api/stats"))["totals"]).toMatchObject({ processed: 12, rate: expect.any(Number) });
-    expect((await get("/", wantsPage)).body).not.toContain("NaN");
+    expect((await getJson("/api/v1/stops"))["totals"]).toMatchObject({ processed: 12, rate: expect.any(Number) });
+    expect((await get("/stops", wantsPage)).body).not.toContain("NaN");
   });
 
   test("everything comes from its own origin, and nothing inline is allowed", async () => {
-    const { headers, body } = await get("/", wantsPage);
+    const { headers, body } = await get("/stops", wantsPage);
     const policy = headers.get("content-security-policy")!;
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self'");
@@ -245,7 +247,9 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     expect(headers.get("x-powered-by")).toBe(null);
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(body).not.toMatch(/ style=| on\w+=|<style|<script>|https?:/);
-    for (const [, file] of body.matchAll(/(?:href|src)="(\/[\w./]+)"/g)) expect((await get(file!)).status).toBe(200);
+    const files = [...body.matchAll(/(?:href|src)="(\/[\w./]+\.\w+)"/g)].map(([, file]) => file!);
+    expect(files.length).toBeGreaterThan(4);
+    for (const file of files) expect([file, (await get(file)).status]).toEqual([file, 200]);
   });
 
   test("an address that does not exist, or can't be read, is a plain answer without a stack", async () => {
@@ -266,8 +270,12 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
 
   test("updates come as they are written, uncompressed, the same to all", async () => {
     await writeDemo();
-    const headers = (await fetch(`${web.url}/api/live`, { headers: { "accept-encoding": "gzip" }, method: "HEAD" }))
-      .headers;
+    const headers = (
+      await fetch(`${web.url}/stops`, {
+        headers: { accept: "text/event-stream", "accept-encoding": "gzip" },
+        method: "HEAD",
+      })
+    ).headers;
     expect(headers.get("content-type")).toMatch("text/event-stream");
     expect(headers.get("content-encoding")).toBe(null);
     const viewers = Array.from({ length: 20 }, () => eventsOf(web.url));
@@ -299,7 +307,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     const { port } = new URL(other.url);
     const socket = connect({ port: Number(port) }).pause();
     socket.on("error", () => undefined);
-    socket.write("GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write("GET /stops HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
     await once(socket, "readable");
     await other.close();
     socket.destroy();
@@ -313,13 +321,13 @@ describe("the status page without a Redis", () => {
       settings: { METROBUS_STATS: "redis", REDIS_PORT: String(port), PORT: "0", LOG_LEVEL: "silent" },
     });
     const page = await fetch(web.url, wantsPage);
-    expect(page.status).toBe(200);
+    expect(page.status).toBe(503);
     const shown = readable(await page.text());
-    expect(shown).toContain("The numbers can’t be read.");
+    expect(shown).toContain("the numbers can’t be read: Redis at");
     expect(shown).toContain(`Redis at redis://localhost:${port}`);
     expect(shown).toContain("start it, correct REDIS_HOST and REDIS_PORT or REDIS_URL");
     expect(shown).not.toContain("No message has passed yet");
-    for (const path of ["/", "/api/stats", "/readyz"]) {
+    for (const path of ["/", "/api/v1/stops", "/readyz"]) {
       const response = await fetch(web.url + path);
       expect(response.status).toBe(503);
       expect(await response.json()).toEqual({ error: expect.stringContaining("start it, correct REDIS_HOST") });

@@ -7,6 +7,10 @@ import type { Shape } from "./shape.ts";
 
 const elk = new ElkConstructor.default();
 
-parentPort!.on("message", (shape: Shape) => {
-  void elk.layout(elkGraph(shape)).then((graph) => parentPort!.postMessage(placedBy(graph, shape)));
-});
+async function answer(shape: Shape): Promise<void> {
+  const graph = await elk.layout(elkGraph(shape));
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  parentPort!.postMessage(placedBy(graph, shape));
+}
+
+parentPort!.on("message", (shape: Shape) => void answer(shape));

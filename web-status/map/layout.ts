@@ -26,7 +26,7 @@ const FIRST_MS = 700;
 const KEPT = 50;
 
 /** What takes longer than `giveUpMs` is given up: its stations stand in a grid. */
-export function mapLayout(log: Pick<Logger, "warn">, giveUpMs = 5_000): MapLayout {
+export function mapLayout(log: Pick<Logger, "warn">, giveUpMs = 8_000): MapLayout {
   const thread = layoutThread(giveUpMs);
   const known = new Map<string, Layout>();
   /** What was shown last of each view. */

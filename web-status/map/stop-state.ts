@@ -20,6 +20,8 @@ export interface Facts {
   readonly instances: readonly Instance[];
   /** Messages a second that other stops send to it now. */
   readonly sentNow: number;
+  /** How many other stops have sent to it lately. */
+  readonly sentLately: number;
 }
 
 /** Why a stop is what it is: in at most some 20 characters, and in a sentence. */
@@ -33,11 +35,12 @@ const DOWN_S = 10;
 /** Each says why a stop is that; null: it is not. */
 const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
   down(facts) {
-    const { counts, lag, sentNow, instances } = facts;
+    const { counts, lag, sentNow, sentLately, instances } = facts;
     if (instances.length > 0 || (counts?.rate ?? 0) > 0) return null;
     if (lag && lag.messages > 0 && (lag.seconds ?? DOWN_S) >= DOWN_S)
       return [`${compact(lag.messages)} wait, no process`, `No process has it, and ${waiting(facts)}.`];
-    if (lag || sentNow === 0 || tellsNothing(facts)) return null;
+    const isNew = !counts && sentLately > 0;
+    if (lag || tellsNothing(facts) || (sentNow === 0 && !isNew)) return null;
     return ["no process", "No process has it, and messages are sent to it."];
   },
 

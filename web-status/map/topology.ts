@@ -17,8 +17,7 @@ export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): 
   const known = everyStop(snapshot, lag, found);
   const boards = boardings([...known.keys()], found, lately, at);
   const names = inTravelOrder(known.keys(), found, (stop) => (boards.get(stop) ?? 0) > 0);
-  const sentNow = new Map<string, number>();
-  for (const { to, rate } of found) sentNow.set(to, (sentNow.get(to) ?? 0) + (rate ?? 0));
+  const sent = Map.groupBy(found, ({ to }) => to);
   const factsOf = (stop: string): Facts => ({
     ...known.get(stop)!,
     now: at,
@@ -26,7 +25,8 @@ export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): 
     recent: lately.stops.get(stop),
     lag: lag.get(stop),
     pause: pauses.get(stop),
-    sentNow: sentNow.get(stop) ?? 0,
+    sentNow: (sent.get(stop) ?? []).reduce((sum, { rate }) => sum + (rate ?? 0), 0),
+    sentLately: (sent.get(stop) ?? []).reduce((sum, { recent }) => sum + recent, 0),
   });
   return {
     at,

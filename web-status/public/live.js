@@ -1,8 +1,10 @@
-// Keeps the numbers new while the page is in view. The server sends the same HTML as it wrote at first; only what
-// differs is changed, so that focus, selection, scroll and unfolded details stay.
-import { Idiomorph } from "/vendor/idiomorph.js";
+// Keeps a view new while it is seen. The server sends the same HTML as it wrote at first; only what differs is changed, so that
+// focus, selection, scroll, what is typed and what is unfolded stay.
+import { Idiomorph } from "./vendor/idiomorph.js";
+import { drawCharts } from "./charts.js";
+import "./map.js";
 
-const numbers = document.querySelector("#numbers");
+const main = document.querySelector("#main");
 const connection = document.querySelector("#connection");
 const RETRY_MS = 1_000;
 /** The server sends something every second, or every three when Redis hangs. */
@@ -13,6 +15,8 @@ const STATES = {
   waiting: "Waiting for numbers…",
   lost: "No connection to the status page, trying again…",
 };
+/** What is the reader's own, and not the server's to change. */
+const OWN = new Set(["open", "value", "checked"]);
 
 let source;
 let timer;
@@ -31,7 +35,7 @@ function close() {
 
 function open() {
   close();
-  source = new EventSource("/api/live");
+  source = new EventSource(location.href);
   source.addEventListener("update", (event) => {
     show(JSON.parse(event.data));
     alive();
@@ -42,7 +46,7 @@ function open() {
 }
 
 function alive() {
-  say(numbers.querySelector(".banner") ? "waiting" : "live");
+  say(main.querySelector(".banner, [data-status]") ? "waiting" : "live");
   clearTimeout(timer);
   timer = setTimeout(lost, SILENT_MS);
 }
@@ -54,10 +58,18 @@ function lost() {
 }
 
 function show(html) {
-  Idiomorph.morph(numbers, html, {
+  Idiomorph.morph(main, html, {
     morphStyle: "innerHTML",
-    callbacks: { beforeAttributeUpdated: (name, element) => !(name === "open" && element.localName === "details") },
+    ignoreActiveValue: true,
+    callbacks: {
+      beforeAttributeUpdated: (name, element) =>
+        !(OWN.has(name) && element.matches("details, input, textarea, select")),
+      // A chart is drawn here, not by the server.
+      beforeNodeMorphed: (before) => !(before instanceof Element && before.matches(".chart > *")),
+      beforeNodeRemoved: (node) => !(node instanceof Element && node.parentElement?.matches(".chart")),
+    },
   });
+  drawCharts(main);
 }
 
 function openWhileInView() {
@@ -65,6 +77,9 @@ function openWhileInView() {
   else open();
 }
 
-say("connecting");
-document.addEventListener("visibilitychange", openWhileInView);
-openWhileInView();
+drawCharts(main);
+if (main.dataset.live === "on") {
+  say("connecting");
+  document.addEventListener("visibilitychange", openWhileInView);
+  openWhileInView();
+}

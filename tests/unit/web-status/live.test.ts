@@ -1,6 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import { live } from "../../../web-status/live.ts";
+import { live, type LiveOptions } from "../../../web-status/live.ts";
+
+/** The streams of one view. */
+function one(render: () => Promise<string>, options?: LiveOptions) {
+  const { join, close } = live(options);
+  return { join: () => join("view", render), close };
+}
 
 /** Renders 1, 2, 3 … and counts how often. */
 function numbering() {
@@ -16,7 +22,7 @@ async function read(stream: AsyncIterator<Buffer>): Promise<string> {
 
 test("all viewers see the same updates, each made once", async () => {
   const { rendered, render } = numbering();
-  const stream = live(render, { everyMs: 5 });
+  const stream = one(render, { everyMs: 5 });
   const viewers = Array.from({ length: 200 }, () => stream.join().iterator({ destroyOnReturn: false }));
   const first = await Promise.all(viewers.map(read));
   expect(new Set(first)).toEqual(new Set([update("1")]));
@@ -28,7 +34,7 @@ test("all viewers see the same updates, each made once", async () => {
 
 test("nothing is read or rendered while nobody watches", async () => {
   const { rendered, render } = numbering();
-  const stream = live(render, { everyMs: 1 });
+  const stream = one(render, { everyMs: 1 });
   await turn();
   expect(rendered.times).toBe(0);
   const viewer = stream.join();
@@ -46,7 +52,7 @@ test("nothing is read or rendered while nobody watches", async () => {
 
 test("a viewer that reads slowly misses updates: one event waits for it, however long", async () => {
   const { rendered, render } = numbering();
-  const stream = live(render, { everyMs: 1, missedAtMost: Infinity });
+  const stream = one(render, { everyMs: 1, missedAtMost: Infinity });
   const slow = stream.join();
   await vi.waitFor(() => expect(rendered.times).toBeGreaterThan(20));
   expect(slow.readableLength).toBe(update("1").length);
@@ -56,7 +62,7 @@ test("a viewer that reads slowly misses updates: one event waits for it, however
 test("a viewer that has missed updates gets the present numbers, even when they have not changed since", async () => {
   let html = "old";
   const rendered = { times: 0 };
-  const stream = live(async () => (rendered.times++, html), { everyMs: 1, missedAtMost: Infinity });
+  const stream = one(async () => (rendered.times++, html), { everyMs: 1, missedAtMost: Infinity });
   const slow = stream.join();
   await vi.waitFor(() => expect(slow.readableLength).toBeGreaterThan(0));
   html = "new";
@@ -69,14 +75,14 @@ test("a viewer that has missed updates gets the present numbers, even when they 
 });
 
 test("a viewer that takes nothing is sent away", async () => {
-  const stream = live(numbering().render, { everyMs: 1, missedAtMost: 3 });
+  const stream = one(numbering().render, { everyMs: 1, missedAtMost: 3 });
   const stuck = stream.join();
   await vi.waitFor(() => expect(stuck.destroyed).toBe(true));
   stream.close();
 });
 
 test("numbers that stay the same are not sent again", async () => {
-  const stream = live(async () => "same", { everyMs: 1 });
+  const stream = one(async () => "same", { everyMs: 1 });
   const viewer = stream.join().iterator();
   expect(await read(viewer)).toBe(update("same"));
   expect(await read(viewer)).toBe('event: unchanged\ndata: ""\n\n');
@@ -84,7 +90,7 @@ test("numbers that stay the same are not sent again", async () => {
 });
 
 test("close ends every stream, and who comes later gets none", async () => {
-  const stream = live(numbering().render, { everyMs: 1 });
+  const stream = one(numbering().render, { everyMs: 1 });
   const viewer = stream.join();
   const ended = new Promise((resolve) => viewer.resume().once("end", resolve));
   stream.close();
@@ -94,7 +100,7 @@ test("close ends every stream, and who comes later gets none", async () => {
 
 test("a rendering that fails ends the streams, and the next viewer starts anew", async () => {
   let broken = true;
-  const stream = live(async () => {
+  const stream = one(async () => {
     if (broken) throw new Error("no template");
     return "fine";
   });
@@ -104,4 +110,26 @@ test("a rendering that fails ends the streams, and the next viewer starts anew",
   broken = false;
   expect(await read(stream.join().iterator())).toBe(update("fine"));
   stream.close();
+});
+
+test("each view has its own updates; a view that takes long holds up no other", async () => {
+  const { join, close } = live({ everyMs: 5 });
+  const slow = join("slow", () => new Promise(() => undefined));
+  const { render } = numbering();
+  const quick = join("quick", render).iterator();
+  expect([await read(quick), await read(quick)]).toEqual([update("1"), update("2")]);
+  expect(slow.readableLength).toBe(0);
+  close();
+});
+
+test("there are so many views at once and no more", async () => {
+  const { join, close } = live({ viewsAtMost: 2 });
+  const [first, second] = ["a", "b"].map((key) => join(key, async () => key));
+  expect(join("c", async () => "c").destroyed).toBe(true);
+  expect(join("b", async () => "b").destroyed).toBe(false);
+  first!.destroy();
+  await new Promise((resolve) => first!.once("close", resolve));
+  expect(await read(join("c", async () => "c").iterator())).toBe(update("c"));
+  second!.destroy();
+  close();
 });

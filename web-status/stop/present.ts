@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { quantile, type Buckets, type OutcomeKind, type Snapshot, type StopSnapshot } from "metrobus";
-import { age, clock, count, duration, figure, rate, share } from "./format.ts";
-import type { Latest } from "./latest.ts";
-import { travelOrder } from "./travel-order.ts";
+import type { OutcomeKind, Snapshot, StopSnapshot } from "metrobus";
+import { age, clock, count, duration, figure, rate, share } from "../format.ts";
+import type { Shown } from "../resource.ts";
+import { travelOrder } from "../travel-order.ts";
+import type { StopOfAll, StopsAnswer } from "./list.ts";
 
 /** What became of messages, in the order in which the page shows it. "uncounted": a stop that counts no outcomes, such as a Python one. */
 const KINDS = ["forwarded", "arrived", "dropped", "dead"] as const satisfies readonly OutcomeKind[];
@@ -59,18 +60,13 @@ function counterOnly(stop: string, processed: number): StopView {
   return { stop, processed, uncounted: processed, ...none };
 }
 
-function nextStops(stop: StopSnapshot): string[] {
+function nextStops(stop: Pick<StopSnapshot, "counts">): string[] {
   return stop.counts
     .filter(({ outcome, count: times }) => outcome === "forwarded" && times > 0)
     .map(({ detail }) => detail);
 }
 
-/** Median and 95th percentile in milliseconds; null: nothing was measured. */
-export function quantiles(buckets: Buckets): { p50: number | null; p95: number | null } {
-  return { p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95) };
-}
-
-export function totals(stops: readonly StopView[]) {
+export function totalsOf(stops: readonly StopView[]) {
   const sum = (of: (stop: StopView) => number) => stops.reduce((total, stop) => total + of(stop), 0);
   return {
     processed: sum((stop) => stop.processed),
@@ -78,43 +74,49 @@ export function totals(stops: readonly StopView[]) {
     arrived: sum((stop) => stop.arrived),
     dropped: sum((stop) => stop.dropped),
     dead: sum((stop) => stop.dead),
+    later: sum((stop) => stop.later),
     rate: sum((stop) => stop.rate),
   };
 }
 
 /** What `views/numbers.ejs` shows: texts, ready to be escaped. */
-export function present({ snapshot, fault }: Latest, now = Date.now()) {
+export function present({ at, fault, hits, totals: all, stops }: StopsAnswer, { base }: Pick<Shown, "base">) {
   const stale = fault !== null;
-  const stops = snapshot ? everyStop(snapshot) : [];
-  const all = totals(stops);
   return {
-    known: snapshot !== null,
+    base,
     stale,
     fault,
-    asOf: snapshot && clock(snapshot.at),
-    hits: snapshot?.hits === 1 ? "once" : `${count(snapshot?.hits ?? 0)} times`,
+    asOf: clock(at),
+    hits: hits === 1 ? "once" : `${count(hits)} times`,
     totals: {
       rate: stale ? "–" : rate(all.rate),
       processed: figure(all.processed),
       outcomes: KINDS.map((kind) => ({ kind, label: LABELS[kind], count: figure(all[kind]) })),
     },
-    stops: stops.map((stop, index) => presentStop(stop, stops[index - 1], stale, now)),
+    stops: stops.map((stop, index) => presentStop(stop, stops[index - 1], { stale, now: at, base })),
   };
 }
 
-function presentStop(stop: StopView, before: StopView | undefined, stale: boolean, now: number) {
+interface Around {
+  readonly stale: boolean;
+  readonly now: number;
+  readonly base: string;
+}
+
+function presentStop(stop: StopOfAll, before: StopOfAll | undefined, { stale, now, base }: Around) {
   const kinds: readonly Kind[] = stop.uncounted > 0 ? [...KINDS, "uncounted"] : KINDS;
   return {
     /** Stays with the stop through all updates, whatever its name is made of. */
     id: `stop-${createHash("sha256").update(stop.stop).digest("hex").slice(0, 12)}`,
     name: stop.stop,
+    href: `${base}/stops/${encodeURIComponent(stop.stop)}`,
     linked: before !== undefined && nextStops(before).includes(stop.stop),
     running: !stale && stop.rate > 0,
     processed: figure(stop.processed),
     rate: stale ? "–" : rate(stop.rate),
     seen: stop.lastSeen === 0 ? "–" : age(stop.lastSeen, now),
-    worked: mapValues(quantiles(stop.worked), duration),
-    waited: mapValues(quantiles(stop.waited), duration),
+    worked: mapValues(stop.workedMs, duration),
+    waited: mapValues(stop.waitedMs, duration),
     later: stop.later > 0 ? { count: count(stop.later), times: stop.later === 1 ? "time" : "times" } : null,
     gaps: stop.gaps > 0 ? count(stop.gaps) : null,
     /** Since when its messages are held; null: they are not. */
@@ -124,7 +126,7 @@ function presentStop(stop: StopView, before: StopView | undefined, stale: boolea
   };
 }
 
-function presentOutcome(stop: StopView, kind: Kind) {
+function presentOutcome(stop: StopOfAll, kind: Kind) {
   const details = stop.counts
     .filter(({ outcome, detail, count: times }) => outcome === kind && detail !== "" && times > 0)
     .map(({ detail, count: times }) => ({ text: detail, count: figure(times) }));
@@ -140,7 +142,7 @@ function presentOutcome(stop: StopView, kind: Kind) {
 }
 
 /** The outcomes side by side, 100 wide. */
-function bar(stop: StopView, kinds: readonly Kind[]) {
+function bar(stop: StopOfAll, kinds: readonly Kind[]) {
   const weights = kinds.map((kind) =>
     stop[kind] > 0 ? Math.max((stop[kind] / stop.processed) * 100, LEAST_WIDTH) : 0,
   );

@@ -1,4 +1,4 @@
-import { MetrobusError, type Logger, type Snapshot, type StatsStore } from "metrobus";
+import { MetrobusError, Unavailable, type Logger, type Recent, type Snapshot, type StatsStore } from "metrobus";
 
 /** The newest counts there are. */
 export interface Latest {
@@ -11,14 +11,20 @@ export interface Latest {
 /** Reads the counts for everyone who asks; never rejects. */
 export interface LatestStats {
   read(): Promise<Latest>;
+  /** What was done in the last quarter of an hour or so, at most five seconds old; null: it can't be read. */
+  recent(): Promise<Recent | null>;
   /** The same, and counts one opening of the page. */
   open(): Promise<Latest>;
 }
 
-/** Asks at the same moment share one read. That the store went away or came back is logged once. */
+const RECENT_MS = 5_000;
+
+/** Those who ask at the same moment share one read. That the store went away or came back is logged once. */
 export function latestStats(stats: StatsStore, log: Logger): LatestStats {
   let latest: Latest = { snapshot: null, fault: null };
   let reading: Promise<Latest> | undefined;
+  let recent: Promise<Recent | null> | undefined;
+  let recentAt = -Infinity;
 
   async function readOnce(): Promise<Latest> {
     const before = latest;
@@ -35,8 +41,16 @@ export function latestStats(stats: StatsStore, log: Logger): LatestStats {
   }
 
   const read = () => (reading ??= readOnce());
+
   return {
     read,
+    recent() {
+      if (!recent || performance.now() - recentAt >= RECENT_MS) {
+        recentAt = performance.now();
+        recent = stats.recent().catch(() => null);
+      }
+      return recent;
+    },
     open: async () => {
       const [hits, { snapshot, fault }] = await Promise.all([stats.hit().catch(() => 0), read()]);
       return { snapshot: snapshot && { ...snapshot, hits: Math.max(hits, snapshot.hits) }, fault };
@@ -49,4 +63,10 @@ function faultOf(error: unknown): string {
   return error instanceof MetrobusError
     ? error.message
     : "the counts can't be read: the log of the status page says why";
+}
+
+/** For who needs counts, be they old. Throws Unavailable when there are none. */
+export function known({ snapshot, fault }: Latest): { snapshot: Snapshot; fault: string | null } {
+  if (snapshot) return { snapshot, fault };
+  throw new Unavailable(`the numbers can’t be read: ${fault ?? "they have not been yet"}`);
 }

@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
+import { epochMs } from "../schemas.ts";
+import type { LetterSource } from "../sources/letters.ts";
+import { letterAnswer } from "./list.ts";
+import { letter as letterSchema, report } from "./schemas.ts";
+import { showLetter } from "./show-letter.ts";
+
+const id = z.string().max(64).describe("<partition>-<offset>");
+const query = z.object({ id });
+
+export const action = z.object({
+  letter: z.string(),
+  action: z.enum(["replay", "discard"]),
+  outcome: z.enum(["asked", "done", "already", "failed"]),
+  run: z.string(),
+  by: z.string(),
+  to: z.string(),
+  why: z.string(),
+  edited: z.boolean(),
+  time: epochMs,
+});
+
+const answer = letterSchema.extend({
+  from: z.object({ topic: z.string(), partition: z.string(), offset: z.string() }).nullable(),
+  stack: z.string(),
+  headers: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+  visited: z.array(z.string()).describe("Stops that it can be rewound to"),
+  payload: z.unknown().describe("What its envelope holds, or the whole value; missing: it is no JSON"),
+  value: z.string().nullable().describe("All bytes of its value, in base64"),
+  audit: z.array(action).describe("What was done with it, newest first"),
+});
+export type LetterAnswer = z.infer<typeof answer>;
+
+const OF_AUDIT = 50;
+
+/** One dead letter, whole. */
+export const letter = (source: LetterSource): Resource =>
+  resource({
+    path: "/letters/:id",
+    summary: "One dead letter",
+    query,
+    answer,
+    needsDetails: true,
+    isStill: true,
+    title: (asked) => `Dead letter ${asked.id}`,
+    show: showLetter,
+    async read(asked) {
+      const found = await source.letters().show(asked.id);
+      if (!found) throw new NotFound(`there is no dead letter ${asked.id}: retention may have removed it`);
+      const { actions } = await source.letters().auditPage({ letter: asked.id, limit: OF_AUDIT });
+      return {
+        ...letterAnswer(found),
+        from: found.from && { ...found.from },
+        stack: found.stack,
+        headers: found.headers.map(([name, value]) => ({ name, value: value?.toString() ?? null })),
+        visited: [...new Set(found.visited)],
+        payload: found.payload,
+        value: found.value?.toString("base64") ?? null,
+        audit: actions.map((each) => ({ ...each })),
+      } satisfies LetterAnswer;
+    },
+  });
+
+const empty = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
+
+/** To where it failed, rewound to a stop that it has visited, or with another payload. */
+export const replayLetter = (source: LetterSource): Deed =>
+  deed({
+    path: "/letters/:id/replay",
+    summary: "Send one dead letter again",
+    body: z.object({
+      id,
+      from: empty(z.string()).describe("A stop that it has visited; default: to where it failed"),
+      payload: empty(z.string()).describe("Another payload, as JSON text; the letter stays as it is"),
+    }),
+    answer: report,
+    async run({ id: wanted, from, payload }, { name }) {
+      const change = { ...(from !== undefined && { from }), ...(payload !== undefined && { payload }) };
+      return checked(await source.letters().replay({ ids: [wanted] }, { ...change, by: name ?? "somebody" }));
+    },
+    next: (_, { id: wanted }) => `/letters/${wanted}`,
+  });
+
+export const discardLetter = (source: LetterSource): Deed =>
+  deed({
+    path: "/letters/:id/discard",
+    summary: "Mark one dead letter as done with",
+    body: z.object({ id, reason: z.string().trim().min(1, "say why it is discarded").max(1_024) }),
+    answer: report,
+    async run({ id: wanted, reason }, { name }) {
+      return checked(await source.letters().discard({ ids: [wanted] }, { reason, by: name ?? "somebody" }));
+    },
+    next: (_, { id: wanted }) => `/letters/${wanted}`,
+  });
+
+/** Of one letter: that nothing was done is an error. */
+function checked<T extends z.infer<typeof report>>(
+  done: Pick<T, "asked" | "done" | "already" | "failed"> & {
+    readonly failures: readonly { letter: string; why: string }[];
+  },
+) {
+  const [failure] = done.failures;
+  if (failure) throw new NotDone(failure.why);
+  if (done.already > 0) throw new NotDone("somebody has replayed or discarded it before: it is acted on once");
+  return { ...done, failures: [] };
+}

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import type { Letter } from "metrobus";
+import { resource, type Resource } from "../resource.ts";
+import { epochMs } from "../schemas.ts";
+import type { LetterSource } from "../sources/letters.ts";
+import { filterFields, filterSchema, given, keyText, letter, run, totals } from "./schemas.ts";
+import { runAnswer } from "./runs.ts";
+import { showLetters } from "./show.ts";
+
+const query = z.object({
+  ...filterFields,
+  before: z.string().max(4_096).optional().describe("The cursor of the page before this one"),
+});
+
+const answer = z.object({
+  groups: z.array(totals.extend({ stop: z.string(), reason: z.string(), error: z.string() })),
+  total: totals.nullable(),
+  other: totals.nullable().describe("Of groups beyond the first thousand"),
+  read: z.number(),
+  all: z.number().describe("Groups are counted as far as `read` of `all` records"),
+  fault: z.string().nullable(),
+  letters: z.array(letter).nullable().describe("Newest first; null: you may not see them"),
+  more: z.string().nullable().describe("Where the next page goes on; null: there is none"),
+  looked: z.number(),
+  back: epochMs.nullable().describe("How far back it was looked"),
+  runs: z.array(run).describe("The newest bulk runs"),
+});
+export type LettersAnswer = z.infer<typeof answer>;
+
+const A_PAGE = 50;
+const RUNS = 5;
+
+/** The dead letters by what failed, and one by one. */
+export const letters = (source: LetterSource): Resource =>
+  resource({
+    path: "/letters",
+    summary: "Dead letters: counts by stop, reason and error, and a page of them",
+    query,
+    answer,
+    title: () => "Dead letters",
+    show: showLetters,
+    async read({ before, ...filter }, { seesDetails }) {
+      const wanted = given(filterSchema.parse(filter));
+      const [found, runs] = await Promise.all([
+        seesDetails ? source.letters().page({ filter: wanted, limit: A_PAGE, before }) : null,
+        source.runs().list(),
+      ]);
+      const counted = source.groups();
+      return {
+        groups: counted.groups.map((group) => ({ ...group, error: group.error })),
+        total: counted.total,
+        other: counted.other,
+        read: counted.read,
+        all: counted.all,
+        fault: counted.fault,
+        letters: found && found.letters.map(letterAnswer),
+        more: found?.more?.cursor ?? null,
+        looked: found?.looked ?? 0,
+        back: found?.back ?? null,
+        runs: runs.slice(0, RUNS).map(runAnswer),
+      } satisfies LettersAnswer;
+    },
+  });
+
+export const letterAnswer = (found: Letter): z.infer<typeof letter> => ({
+  id: found.id,
+  state: found.state,
+  time: found.time,
+  stop: found.stop,
+  reason: found.reason,
+  error: found.error,
+  message: found.message,
+  attempts: found.attempts,
+  messageId: found.messageId,
+  key: keyText(found.key),
+  replayOf: found.replayOf && { ...found.replayOf },
+});

@@ -1,0 +1,114 @@
+import { z } from "zod";
+import type { BulkRun, BulkRuns } from "metrobus";
+import { NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
+import type { LetterSource } from "../sources/letters.ts";
+import { filterFields, filterSchema, given, run, run as runSchema } from "./schemas.ts";
+import { showRun } from "./show.ts";
+
+export type RunAnswer = z.infer<typeof runSchema>;
+
+export const runAnswer = ({ filter, change, report, ...found }: BulkRun): RunAnswer => ({
+  id: found.id,
+  action: found.action,
+  filter: { ...filter },
+  from: change.from ?? null,
+  rate: found.rate,
+  by: found.by,
+  why: found.why,
+  at: found.at,
+  state: found.state,
+  total: found.total,
+  report: { ...report, failures: report.failures.map((failure) => ({ ...failure })) },
+  error: found.error,
+  worker: found.worker,
+});
+
+const one = z.object({ id: z.string().max(128) });
+
+/** A replay or discard of many letters, while it goes on and afterwards. */
+export const runOf = (source: LetterSource): Resource =>
+  resource({
+    path: "/runs/:id",
+    summary: "A bulk run: how far it is",
+    query: one,
+    answer: run,
+    title: () => "Bulk run",
+    show: showRun,
+    async read({ id }) {
+      return runAnswer(await existing(source.runs(), id));
+    },
+  });
+
+async function existing(runs: BulkRuns, id: string): Promise<BulkRun> {
+  const found = await runs.get(id);
+  if (!found) throw new NotFound(`there is no bulk run ${id}: those that have ended are kept for 30 days`);
+  return found;
+}
+
+const rate = z.coerce
+  .number()
+  .min(0)
+  .max(100_000)
+  .default(0)
+  .describe("Letters a second, at most; 0: as fast as it goes");
+const empty = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
+
+/** All letters of a filter that nobody has handled. */
+export const replayAll = ({ runs }: LetterSource): Deed =>
+  deed({
+    path: "/letters/replay",
+    summary: "Send all letters of a filter again, in a bulk run",
+    body: z.object({
+      ...filterFields,
+      rate,
+      from: empty(z.string()).describe("Rewind each to this stop"),
+      total: empty(z.coerce.number()),
+    }),
+    answer: run,
+    async run({ rate: perSecond, from, total, ...filter }, { name }) {
+      const wanted = given(filterSchema.parse(filter));
+      const change = from === undefined ? {} : { from };
+      const by = name ?? "somebody";
+      return runAnswer(
+        await runs().start({ action: "replay", filter: wanted, change, rate: perSecond, by, total: total ?? null }),
+      );
+    },
+    next: ({ id }) => `/runs/${id}`,
+  });
+
+export const discardAll = ({ runs }: LetterSource): Deed =>
+  deed({
+    path: "/letters/discard",
+    summary: "Mark all letters of a filter as done with, in a bulk run",
+    body: z.object({
+      ...filterFields,
+      rate,
+      why: z.string().trim().min(1, "say why they are discarded").max(1_024),
+      total: empty(z.coerce.number()),
+    }),
+    answer: run,
+    async run({ rate: perSecond, why, total, ...filter }, { name }) {
+      const wanted = given(filterSchema.parse(filter));
+      const by = name ?? "somebody";
+      return runAnswer(
+        await runs().start({ action: "discard", filter: wanted, rate: perSecond, by, why, total: total ?? null }),
+      );
+    },
+    next: ({ id }) => `/runs/${id}`,
+  });
+
+export const stopRun = ({ runs }: LetterSource): Deed =>
+  deed({
+    path: "/runs/:id/stop",
+    summary: "No more letters are asked for in this run",
+    body: one,
+    answer: run,
+    async run({ id }) {
+      await existing(runs(), id);
+      const stopped = await runs().stop(id);
+      if (!stopped) throw new NotFound(`there is no bulk run ${id}`);
+      return runAnswer(stopped);
+    },
+    next: ({ id }) => `/runs/${id}`,
+  });

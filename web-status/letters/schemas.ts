@@ -1,0 +1,80 @@
+import type { LetterFilter } from "metrobus";
+import { z } from "zod";
+import { epochMs } from "../schemas.ts";
+
+export const state = z.enum(["open", "asked", "replayed", "discarded"]);
+
+const text = z.string().trim().max(1_024);
+const time = z.union([
+  z.coerce.number().int(),
+  z.iso.datetime({ local: true }).transform((at) => Date.parse(`${at.replace(/Z$/, "")}Z`)),
+]);
+const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
+
+/** What letters are meant, as a form or a query has it: an empty field means any. */
+export const filterFields = {
+  stop: optional(text),
+  reason: optional(text),
+  error: optional(text).describe("Part of the error's name or message"),
+  since: optional(time).describe("Epoch ms, or ISO 8601 in UTC"),
+  until: optional(time).describe("Epoch ms, or ISO 8601 in UTC"),
+  key: optional(text),
+  messageId: optional(text),
+  state: optional(state),
+};
+export const filterSchema = z.object(filterFields);
+export type Filter = z.infer<typeof filterSchema>;
+
+export const letter = z.object({
+  id: z.string(),
+  state,
+  time: epochMs,
+  stop: z.string(),
+  reason: z.string(),
+  error: z.string().describe("The error's name"),
+  message: z.string(),
+  attempts: z.number(),
+  messageId: z.string(),
+  key: z.string().nullable(),
+  replayOf: z.object({ letter: z.string(), count: z.number() }).nullable(),
+});
+
+export const totals = z.object({
+  open: z.number(),
+  asked: z.number(),
+  replayed: z.number(),
+  discarded: z.number(),
+  first: epochMs,
+  last: epochMs,
+});
+
+export const report = z.object({
+  asked: z.number(),
+  done: z.number(),
+  already: z.number(),
+  failed: z.number(),
+  failures: z.array(z.object({ letter: z.string(), why: z.string() })),
+});
+
+export const run = z.object({
+  id: z.string(),
+  action: z.enum(["replay", "discard"]),
+  filter: z.record(z.string(), z.unknown()),
+  from: z.string().nullable().describe("Rewound to this stop; null: to where each failed"),
+  rate: z.number().describe("Letters a second, at most; 0: as fast as it goes"),
+  by: z.string(),
+  why: z.string(),
+  at: epochMs,
+  state: z.enum(["running", "stopping", "stopped", "done", "failed"]),
+  total: z.number().nullable(),
+  report,
+  error: z.string(),
+  worker: z.string().describe('The process that works on it; "": none now'),
+});
+
+/** Those of a filter that are given. */
+export const given = (filter: Filter): LetterFilter =>
+  Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as LetterFilter;
+
+export const keyText = (key: Buffer | null): string | null => key?.toString() ?? null;

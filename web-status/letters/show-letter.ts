@@ -1,0 +1,49 @@
+import type { Shown } from "../resource.ts";
+import { view } from "../views.ts";
+import type { LetterAnswer } from "./letter.ts";
+import { OUTCOMES, time } from "./show.ts";
+
+const letterPage = view("letter");
+
+const STATES = {
+  open: "Nobody has acted on it",
+  asked: "Somebody has asked for it; it is being done",
+  replayed: "It has been replayed",
+  discarded: "It has been discarded",
+} as const;
+
+export function showLetter(letter: LetterAnswer, shown: Shown): string {
+  const { base } = shown;
+  const isJson = letter.payload !== undefined;
+  return letterPage({
+    ...shown,
+    ...letter,
+    here: `${base}/letters/${letter.id}`,
+    words: STATES[letter.state],
+    isHandled: letter.state === "replayed" || letter.state === "discarded",
+    when: time(letter.time),
+    stopHref: letter.stop ? `${base}/stops/${encodeURIComponent(letter.stop)}` : null,
+    tripHref: letter.messageId ? `${base}/trips/${encodeURIComponent(letter.messageId)}` : null,
+    place: letter.from && `${letter.from.topic}, partition ${letter.from.partition}, offset ${letter.from.offset}`,
+    rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
+    json: isJson ? JSON.stringify(letter.payload, null, 2) : null,
+    hex: isJson || letter.value === null ? null : hexDump(Buffer.from(letter.value, "base64")),
+    audit: letter.audit.map((each) => ({ ...each, when: time(each.time), words: OUTCOMES[each.outcome] })),
+  });
+}
+
+const SHOWN_BYTES = 4_096;
+const A_LINE = 16;
+
+/** Position, bytes and characters, sixteen in a line. */
+function hexDump(bytes: Buffer): string {
+  const lines: string[] = [];
+  for (let at = 0; at < Math.min(bytes.length, SHOWN_BYTES); at += A_LINE) {
+    const line = bytes.subarray(at, at + A_LINE);
+    const hex = [...line].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const text = [...line].map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
+    lines.push(`${at.toString(16).padStart(8, "0")}  ${hex.padEnd(A_LINE * 3 - 1)}  ${text}`);
+  }
+  if (bytes.length > SHOWN_BYTES) lines.push(`… ${bytes.length - SHOWN_BYTES} more bytes`);
+  return lines.join("\n");
+}

@@ -1,0 +1,140 @@
+import { age, count, figure } from "../format.ts";
+import type { Shown } from "../resource.ts";
+import { view } from "../views.ts";
+import type { LettersAnswer } from "./list.ts";
+import type { RunAnswer } from "./runs.ts";
+import type { Filter } from "./schemas.ts";
+
+const lettersPage = view("letters");
+const runPage = view("run");
+
+export const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace("T", " ");
+
+/** An address with these parameters, those without a value left out. */
+function address(path: string, query: Readonly<Record<string, string | number | null | undefined>>): string {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined || value === null ? [] : [[name, String(value)] as [string, string]],
+  );
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given).toString()}`;
+}
+
+export function showLetters(
+  found: LettersAnswer,
+  shown: Shown & { readonly query: Filter & { readonly before?: string | undefined } },
+): string {
+  const { base, query } = shown;
+  const { before: _, ...filter } = query;
+  const here = `${base}/letters`;
+  const left = found.groups
+    .filter((group) => fits(group, filter))
+    .reduce((sum, { open, asked }) => sum + open + asked, 0);
+  const isByGroup = Object.entries(filter).every(
+    ([name, value]) => value === undefined || name === "stop" || name === "reason",
+  );
+  return lettersPage({
+    ...shown,
+    filter: Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, shownValue(name, value)])),
+    fields: hidden(filter),
+    isFiltered: Object.values(filter).some((value) => value !== undefined),
+    fault: found.fault,
+    counted: found.read < found.all ? `${count(found.read)} of ${count(found.all)}` : null,
+    total: found.total && { ...figures(found.total) },
+    groups: found.groups.map((group) => ({
+      ...group,
+      ...figures(group),
+      href: address(here, { stop: group.stop, reason: group.reason, error: group.error || undefined }),
+      stopHref: `${base}/stops/${encodeURIComponent(group.stop)}`,
+      last: time(group.last),
+    })),
+    other: found.other && figures(found.other),
+    letters:
+      found.letters &&
+      found.letters.map((letter) => ({
+        ...letter,
+        href: `${here}/${letter.id}`,
+        tripHref: letter.messageId ? `${base}/trips/${encodeURIComponent(letter.messageId)}` : null,
+        when: time(letter.time),
+        errorText: `${letter.error}: ${letter.message}`,
+      })),
+    more: found.more === null ? null : address(here, { ...filter, before: found.more }),
+    looked: count(found.looked),
+    back: found.back === null ? null : time(found.back),
+    runs: found.runs.map((run) => ({ ...runFacts(run), href: `${base}/runs/${run.id}` })),
+    total_left: isByGroup ? left : null,
+  });
+}
+
+type Group = LettersAnswer["groups"][number];
+const fits = (group: Group, { stop, reason }: Filter): boolean =>
+  (stop === undefined || group.stop === stop) && (reason === undefined || group.reason === reason);
+
+const figures = ({ open, asked, replayed, discarded }: Pick<Group, "open" | "asked" | "replayed" | "discarded">) => ({
+  openText: figure(open),
+  askedText: figure(asked),
+  replayedText: figure(replayed),
+  discardedText: figure(discarded),
+});
+
+const shownValue = (name: string, value: string | number | undefined): string =>
+  value === undefined
+    ? ""
+    : name === "since" || name === "until"
+      ? new Date(Number(value)).toISOString().slice(0, 16)
+      : String(value);
+
+/** The filter again, for a form that acts on all that fits. */
+const hidden = (filter: Filter) =>
+  Object.entries(filter).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value: String(value) }]));
+
+/** What came of what was asked for. */
+export const OUTCOMES = {
+  asked: "asked for",
+  done: "done",
+  already: "not done: another request was before",
+  failed: "not done",
+} as const;
+
+const STATES = {
+  running: "goes on",
+  stopping: "is being stopped",
+  stopped: "was stopped",
+  done: "is done",
+  failed: "has failed",
+} as const;
+
+function runFacts({ action, by, at, state, total, report, rate, filter, from, why, error }: RunAnswer) {
+  const handled = report.done + report.already + report.failed;
+  const wanted = total ?? Math.max(handled, report.asked);
+  return {
+    title: action === "replay" ? "Replay" : "Discard",
+    by,
+    when: time(at),
+    ago: age(at, Date.now()),
+    state,
+    words: STATES[state],
+    isOver: state !== "running" && state !== "stopping",
+    handled: count(handled),
+    total: total === null ? null : count(total),
+    percent: wanted > 0 ? Math.min(100, (handled / wanted) * 100).toFixed(1) : state === "done" ? "100" : "0",
+    done: count(report.done),
+    already: count(report.already),
+    failed: count(report.failed),
+    rate: rate === 0 ? "as fast as it goes" : `${count(rate)} a second at most`,
+    filter: Object.entries(filter).map(([name, value]) => ({ name, value: String(value) })),
+    from,
+    why,
+    error,
+  };
+}
+
+export function showRun(run: RunAnswer, shown: Shown): string {
+  return runPage({
+    ...shown,
+    ...runFacts(run),
+    id: run.id,
+    here: `${shown.base}/runs/${run.id}`,
+    failures: shown.visitor.seesDetails
+      ? run.report.failures.map(({ letter, why }) => ({ letter, why, href: `${shown.base}/letters/${letter}` }))
+      : [],
+  });
+}

@@ -1,0 +1,39 @@
+import type { Request } from "express";
+import { isRefusal, type Access } from "./access/access.ts";
+import { answered, refused, type Handler, type Reply, type Serving } from "./routes.ts";
+import { frame, view } from "./views.ts";
+
+const form = view("login");
+
+interface Asked {
+  readonly next: string;
+  readonly name: string;
+  readonly error: string | null;
+}
+
+/** The form of the log-in, and what it and the log-out do. */
+export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Pick<Serving, "visitor">) {
+  const page = (request: Request, asked: Asked, status = 200): Promise<Reply> =>
+    answered(request, serving, async (visitor) => {
+      const shown = { base: request.baseUrl, visitor, title: "Log in", path: "/login", isLive: false };
+      return { status, html: frame({ ...shown, main: form({ ...shown, ...asked, hasLogIn }) }) };
+    });
+  const get: Record<string, Handler> = {
+    "/login": (request) => page(request, { next: nextOf(request.query["next"]), name: "", error: null }),
+  };
+  const post: Record<string, Handler> = {
+    async "/login"(request) {
+      const { name, password, next } = (request.body ?? {}) as Record<string, unknown>;
+      const begun = await begin(request, { name, password });
+      if (!isRefusal(begun)) return { to: nextOf(next), headers: { "Set-Cookie": begun.cookie } };
+      if (begun.status !== 401) return refused(request, begun);
+      return page(request, { next: nextOf(next), name: String(name), error: begun.error }, 401);
+    },
+    "/logout": (request) =>
+      answered(request, serving, async () => ({ to: "/", headers: { "Set-Cookie": logOut(request) } })),
+  };
+  return { get, post };
+}
+
+/** An address of this page, and no other's. */
+const nextOf = (next: unknown): string => (typeof next === "string" && /^\/(?![/\\])[^\s\\]*$/.test(next) ? next : "/");

@@ -1,0 +1,162 @@
+import type { Instance, LaneState, MetroBus, Snapshot } from "metrobus";
+import type { BusSource } from "./bus.ts";
+
+/** What waits in one lane of a stop's topic. */
+export interface LaneLag {
+  readonly lane: string;
+  readonly position: number;
+  readonly end: number;
+  readonly messages: number;
+  /** For how long the oldest has been waiting; null: nothing waits, or it can't be read. */
+  readonly seconds: number | null;
+  /** Messages a second, over the last half minute; null: nobody knows. */
+  readonly growth: number | null;
+  /** The process that has the lane; null: none. */
+  readonly instance: string | null;
+  /** When its position moved last, epoch ms; 0: nobody knows. */
+  readonly movedAt: number;
+}
+
+/** What waits for a stop. */
+export interface StopLag {
+  readonly messages: number;
+  readonly seconds: number | null;
+  readonly growth: number | null;
+}
+
+export interface Lag {
+  /** What waits for each stop, as processes tell of it, and the bus where none does: at most 15 s old. Asks nobody. */
+  all(snapshot: Snapshot): ReadonlyMap<string, StopLag>;
+  /** Lane by lane, with the age of what waits. Without a bus as the processes tell of it. */
+  of(stop: string, snapshot: Snapshot): Promise<readonly LaneLag[]>;
+}
+
+const LOOK_EVERY_MS = 10_000;
+const AGES_AT_ONCE = 8;
+
+export function lagSource(bus: BusSource): Lag {
+  /** Of stops that no process tells of. */
+  let untold = new Map<string, StopLag>();
+  /** The age of the oldest that waits, by stop. */
+  let ages = new Map<string, number | null>();
+  let lookedAt = -Infinity;
+  let looking = false;
+
+  /** One after the other, so that a thousand stops are no burst. */
+  async function look(snapshot: Snapshot): Promise<void> {
+    const metro = bus.get();
+    const [foundUntold, foundAges] = [new Map<string, StopLag>(), new Map<string, number | null>()];
+    for (const { stop } of snapshot.stops) {
+      const told = lanesOf(stop, snapshot.instances);
+      const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
+      const worst = lanes.toSorted((a, b) => b.messages - a.messages)[0];
+      const seconds = worst && worst.messages > 0 ? await ageOf(metro, stop, worst) : null;
+      if (told.length === 0 && lanes.length > 0) foundUntold.set(stop, { ...sum(lanes), seconds });
+      else foundAges.set(stop, seconds);
+    }
+    [untold, ages] = [foundUntold, foundAges];
+  }
+
+  function lookNowAndThen(snapshot: Snapshot): void {
+    if (looking || performance.now() - lookedAt < LOOK_EVERY_MS) return;
+    looking = true;
+    void look(snapshot)
+      .catch(() => undefined)
+      .finally(() => {
+        looking = false;
+        lookedAt = performance.now();
+      });
+  }
+
+  return {
+    all(snapshot) {
+      lookNowAndThen(snapshot);
+      const found = new Map(untold);
+      for (const { stop } of snapshot.stops) {
+        const lanes = lanesOf(stop, snapshot.instances);
+        if (lanes.length > 0) found.set(stop, { ...sum(lanes), seconds: ages.get(stop) ?? null });
+      }
+      return found;
+    },
+    async of(stop, snapshot) {
+      const told = lanesOf(stop, snapshot.instances);
+      try {
+        const metro = bus.get();
+        const lanes = lanesOfBus(await stateOf(metro, stop, snapshot), told);
+        const withAges: LaneLag[] = [];
+        for (let at = 0; at < lanes.length; at += AGES_AT_ONCE) {
+          const some = lanes.slice(at, at + AGES_AT_ONCE).map(async (lane) => {
+            return lane.messages === 0 ? lane : { ...lane, seconds: await ageOf(metro, stop, lane) };
+          });
+          withAges.push(...(await Promise.all(some)));
+        }
+        return withAges;
+      } catch {
+        return told;
+      }
+    },
+  };
+}
+
+/** As the processes that have them tell of them. */
+function lanesOf(stop: string, instances: readonly Instance[]): LaneLag[] {
+  return instances
+    .flatMap(({ instance, stops }) =>
+      stops
+        .filter((each) => each.stop === stop)
+        .flatMap(({ lanes }) =>
+          lanes.map((lane) => ({ ...lane, messages: Math.max(0, lane.end - lane.position), seconds: null, instance })),
+        ),
+    )
+    .toSorted(byLane);
+}
+
+/** As the bus has them, with what the processes tell of them besides. */
+function lanesOfBus(states: readonly LaneState[], told: readonly LaneLag[] = []): LaneLag[] {
+  return states
+    .map(({ lane, position, end }) => {
+      const { growth, instance, movedAt } = told.find((each) => each.lane === lane) ?? NOBODY;
+      const messages = Math.max(0, Number(end - position));
+      return {
+        lane,
+        position: Number(position),
+        end: Number(end),
+        messages,
+        seconds: null,
+        growth,
+        instance,
+        movedAt,
+      };
+    })
+    .toSorted(byLane);
+}
+
+const NOBODY = { growth: null, instance: null, movedAt: 0 };
+
+const byLane = (a: LaneLag, b: LaneLag): number => Number(a.lane) - Number(b.lane) || (a.lane < b.lane ? -1 : 1);
+
+/** By the group that its processes are in, or would be. */
+async function stateOf(metro: MetroBus, stop: string, { instances }: Snapshot): Promise<readonly LaneState[]> {
+  const told = instances.flatMap(({ stops }) => stops).find((each) => each.stop === stop);
+  if (!(await metro.bus.knows(stop))) return [];
+  return told ? metro.bus.state(told.group, stop) : metro.state(stop);
+}
+
+async function ageOf({ bus }: MetroBus, topic: string, { lane, position }: LaneLag): Promise<number | null> {
+  try {
+    for await (const { timestamp } of bus.read(topic, lane, BigInt(position), 1))
+      return Math.max(0, (Date.now() - timestamp) / 1_000);
+  } catch {
+    // It is told without its age.
+  }
+  return null;
+}
+
+function sum(lanes: readonly LaneLag[]): StopLag {
+  const known = lanes.flatMap(({ growth }) => growth ?? []);
+  return {
+    messages: lanes.reduce((total, { messages }) => total + messages, 0),
+    seconds: null,
+    growth: known.length > 0 ? known.reduce((total, growth) => total + growth, 0) : null,
+  };
+}

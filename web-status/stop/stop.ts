@@ -1,0 +1,211 @@
+import { z } from "zod";
+import {
+  merge,
+  quantile,
+  type Buckets,
+  type Count,
+  type Instance,
+  type Snapshot,
+  type StatsStore,
+  type Step,
+  type TripStore,
+} from "metrobus";
+import { NotFound, resource, type Resource } from "../resource.ts";
+import { counted, epochMs, instance, lane, quantiles, totals, visit } from "../schemas.ts";
+import type { Lag, LaneLag } from "../sources/lag.ts";
+import { known, type LatestStats } from "../sources/latest.ts";
+import { topology } from "../map/topology.ts";
+import { showStop } from "./show-stop.ts";
+
+const SPANS = { "15m": 10_000, "6h": 240_000, "24h": 900_000 } as const;
+
+const query = z.object({
+  stop: z.string().min(1).max(1_024),
+  span: z.enum(["15m", "6h", "24h"]).default("15m").catch("15m").describe("How far back the history goes"),
+});
+
+const step = totals.extend({
+  at: epochMs.describe("When the step began, epoch ms"),
+  drops: z.array(z.object({ reason: z.string(), count: z.number() })),
+  workedMs: quantiles,
+  waitedMs: quantiles,
+});
+
+const answer = z.object({
+  at: epochMs,
+  stop: z.string(),
+  state: z.string(),
+  why: z.string().describe("The state in words"),
+  fault: z.string().nullable().describe("Why the counts can't be read; what is told is then what they said last"),
+  totals,
+  rate: z.number().describe("Messages a second, now"),
+  counts: z.array(counted),
+  lastSeen: epochMs.describe("Epoch ms; 0: never"),
+  gaps: z.number().describe("Records that retention removed before they were read"),
+  workedMs: quantiles,
+  waitedMs: quantiles,
+  pause: z.object({ by: z.string(), at: epochMs }).nullable(),
+  breaker: z.object({ openings: z.number(), openSince: epochMs.describe("Epoch ms; 0: it is closed") }),
+  lag: z.object({
+    messages: z.number(),
+    seconds: z.number().nullable(),
+    growth: z.number().nullable(),
+    caughtUpInS: z.number().nullable().describe("Seconds, if it goes on as now; null: it does not, or nobody knows"),
+    lanes: z.array(lane),
+  }),
+  instances: z.array(instance),
+  span: z.enum(["15m", "6h", "24h"]),
+  stepMs: z.number(),
+  history: z.array(step).describe("Oldest first"),
+  failures: z
+    .object({
+      visits: z.array(visit.extend({ id: z.string(), key: z.string().nullable(), boarded: epochMs })),
+      notKept: z.number(),
+    })
+    .nullable()
+    .describe("What failed lately, newest first; null: you may not see it"),
+});
+export type StopAnswer = z.infer<typeof answer>;
+
+export interface StopSources {
+  readonly latest: LatestStats;
+  readonly stats: StatsStore;
+  readonly trips: TripStore;
+  readonly lag: Lag;
+}
+
+/** One stop: how it is, what waits for it, who works for it, and what it did in the last 15 minutes, 6 or 24 hours. */
+export const stop = ({ latest, stats, trips, lag }: StopSources): Resource =>
+  resource({
+    path: "/stops/:stop",
+    summary: "One stop, with its history",
+    query,
+    answer,
+    title: ({ stop: name }) => name,
+    show: showStop,
+    async read({ stop: name, span }, { seesDetails }) {
+      const { snapshot, fault } = known(await latest.read());
+      if (!isKnown(name, snapshot)) throw new NotFound(`no stop "${name}" has counted anything, and none is there`);
+      const [history, recent, lanes, failures] = await Promise.all([
+        stats.history(name, span).catch((): readonly Step[] => []),
+        latest.recent(),
+        lag.of(name, snapshot),
+        seesDetails ? trips.failures(name).catch(() => null) : null,
+      ]);
+      const counts = snapshot.stops.find((each) => each.stop === name);
+      const waits = waiting(lanes);
+      const instances = snapshot.instances.filter(({ stops }) => stops.some((each) => each.stop === name));
+      const onMap = topology(snapshot, recent, lag.all(snapshot)).stops.find((each) => each.stop === name);
+      return {
+        at: snapshot.at,
+        stop: name,
+        state: onMap?.state ?? "idle",
+        why: onMap?.words ?? "",
+        fault,
+        totals: pick(counts ?? NOTHING),
+        rate: counts?.rate ?? 0,
+        counts: [...(counts?.counts ?? [])],
+        lastSeen: counts?.lastSeen ?? 0,
+        gaps: counts?.gaps ?? 0,
+        workedMs: quantilesOf(sumBuckets(history.map(({ worked }) => worked))),
+        waitedMs: quantilesOf(sumBuckets(history.map(({ waited }) => waited))),
+        pause: snapshot.pauses.get(name) ?? null,
+        breaker: counts?.breaker ?? { openings: 0, openSince: 0 },
+        lag: waits,
+        instances: instances.map((each) => instanceOf(each, name)),
+        span,
+        stepMs: SPANS[span],
+        history: history.map(stepOf),
+        failures: failures && { visits: failures.visits.map((each) => ({ ...each })), notKept: failures.notKept },
+      } satisfies StopAnswer;
+    },
+  });
+
+function isKnown(stop: string, { stops, instances, counter, pauses }: Snapshot): boolean {
+  return (
+    stops.some((each) => each.stop === stop || each.counts.some((count) => isSentTo(count, stop))) ||
+    instances.some((each) => each.stops.some((told) => told.stop === stop)) ||
+    Object.hasOwn(counter, stop) ||
+    pauses.has(stop)
+  );
+}
+
+const isSentTo = ({ outcome, detail }: Count, stop: string): boolean => outcome === "forwarded" && detail === stop;
+
+const NOTHING = { processed: 0, forwarded: 0, arrived: 0, dropped: 0, dead: 0, later: 0 };
+
+const pick = ({ processed, forwarded, arrived, dropped, dead, later }: typeof NOTHING) => ({
+  processed,
+  forwarded,
+  arrived,
+  dropped,
+  dead,
+  later,
+});
+
+function waiting(lanes: readonly LaneLag[]): StopAnswer["lag"] {
+  const messages = lanes.reduce((sum, lane) => sum + lane.messages, 0);
+  const ages = lanes.flatMap(({ seconds }) => seconds ?? []);
+  const growths = lanes.flatMap(({ growth }) => growth ?? []);
+  const growth = growths.length > 0 ? growths.reduce((sum, each) => sum + each, 0) : null;
+  const falls = growth !== null && growth < 0 && messages > 0;
+  return {
+    messages,
+    seconds: ages.length > 0 ? Math.max(...ages) : null,
+    growth,
+    caughtUpInS: falls ? messages / -growth : null,
+    lanes: lanes.map((lane) => ({ ...lane })),
+  };
+}
+
+function instanceOf({ instance, host, pid, version, startedAt, seenAt, stops }: Instance, stop: string) {
+  const { group, delivery, paused, problems, lanes } = stops.find((each) => each.stop === stop)!;
+  return {
+    instance,
+    host,
+    pid,
+    version,
+    startedAt,
+    seenAt,
+    group,
+    delivery,
+    paused,
+    problems: [...problems],
+    lanes: lanes.map(({ lane }) => lane),
+    messages: lanes.reduce((sum, { position, end }) => sum + Math.max(0, end - position), 0),
+    movedAt: Math.max(0, ...lanes.map(({ movedAt }) => movedAt)),
+  };
+}
+
+function stepOf({ at, counts, worked, waited }: Step): StopAnswer["history"][number] {
+  const sum = (kind: Count["outcome"]) =>
+    counts.filter(({ outcome }) => outcome === kind).reduce((total, { count }) => total + count, 0);
+  const [forwarded, arrived, dropped, dead, later] = [
+    sum("forwarded"),
+    sum("arrived"),
+    sum("dropped"),
+    sum("dead"),
+    sum("later"),
+  ];
+  const drops = counts.filter(({ outcome }) => outcome === "dropped");
+  return {
+    at,
+    processed: forwarded + arrived + dropped + dead,
+    forwarded,
+    arrived,
+    dropped,
+    dead,
+    later,
+    drops: drops.map(({ detail, count }) => ({ reason: detail, count })),
+    workedMs: quantilesOf(worked),
+    waitedMs: quantilesOf(waited),
+  };
+}
+
+const sumBuckets = (all: readonly Buckets[]): Buckets => all.reduce(merge, {});
+
+const quantilesOf = (buckets: Buckets) => ({
+  p50: quantile(buckets, 0.5),
+  p95: quantile(buckets, 0.95),
+  p99: quantile(buckets, 0.99),
+});

@@ -1,0 +1,125 @@
+import { z } from "zod";
+import type { Snapshot, Trip, TripStore } from "metrobus";
+import { resource, type Resource } from "../resource.ts";
+import { epochMs } from "../schemas.ts";
+import type { BusSource } from "../sources/bus.ts";
+import type { LatestStats } from "../sources/latest.ts";
+import { search, valuesAt, type Found } from "../sources/search.ts";
+import { showTrips } from "./show.ts";
+
+const text = z.string().trim().max(1_024);
+const query = z.object({
+  id: text.optional().describe("A message's id"),
+  key: text.optional().describe("A record's key"),
+  field: text.optional().describe("A field of payloads, such as card.number, with `value`"),
+  value: text.optional(),
+  failed: z.enum(["yes"]).optional().catch(undefined).describe("Only trips that failed somewhere"),
+});
+
+const summary = z.object({
+  id: z.string(),
+  key: z.string().nullable(),
+  boarded: epochMs,
+  stops: z.array(z.string()).describe("Those it has been at, oldest first"),
+  outcome: z.string().describe("At the last of them; waiting: it lies there"),
+  detail: z.string().describe("The next stop, or the reason"),
+  at: epochMs.describe("When it came there"),
+  isKept: z.boolean().describe("Its trip is recorded; else it was found in a topic"),
+});
+const answer = z.object({
+  trips: z.array(summary).describe("Newest first"),
+  looked: z
+    .number()
+    .nullable()
+    .describe("Among so many messages of the topics; null: only recorded trips were looked at"),
+  fault: z.string().nullable().describe("Why the topics could not be looked at"),
+});
+export type TripsAnswer = z.infer<typeof answer>;
+export type TripSummary = z.infer<typeof summary>;
+
+const SHOWN = 50;
+
+export interface TripSources {
+  readonly latest: LatestStats;
+  readonly trips: TripStore;
+  readonly bus: BusSource;
+}
+
+/** Messages by id, key or what they hold: among recorded trips, and else among the newest messages of all topics. */
+export const trips = (sources: TripSources): Resource =>
+  resource({
+    path: "/trips",
+    summary: "Messages by id, key or a field's value; else the newest",
+    query,
+    answer,
+    needsDetails: true,
+    isStill: true,
+    title: () => "Trips",
+    show: showTrips,
+    async read({ id, key, field, value, failed }) {
+      const ids = await keptIds(sources.trips, { id, key, failed });
+      const kept =
+        field && value ? [] : (await Promise.all(ids.map((each) => sources.trips.trip(each)))).filter(isThere);
+      const wanted = field && value ? byField(field, value) : byIdOrKey(id, key);
+      const inTopics =
+        wanted && kept.length === 0 ? await inTheTopics(sources, wanted) : { found: [], looked: null, fault: null };
+      const more = newestOfEach(inTopics.found).map(summaryOfFound);
+      return { trips: [...kept.map(summaryOf), ...more], looked: inTopics.looked, fault: inTopics.fault };
+    },
+  });
+
+const isThere = (trip: Trip | null): trip is Trip => trip !== null;
+
+async function keptIds(store: TripStore, { id, key, failed }: Record<"id" | "key" | "failed", string | undefined>) {
+  if (id) return [id];
+  if (key) return store.newest(SHOWN, key);
+  return failed ? store.failed(SHOWN) : store.newest(SHOWN);
+}
+
+type Fits = (message: Found) => boolean;
+
+const byField =
+  (field: string, value: string): Fits =>
+  ({ payload }) =>
+    valuesAt(payload, field.split(".")).some((each) => String(each) === value);
+
+function byIdOrKey(id?: string, key?: string): Fits | null {
+  if (id) return (message) => message.id === id;
+  return key ? (message) => message.key === key : null;
+}
+
+/** Those that are known to be stops, or sent to. */
+export function topicsOf({ stops, instances }: Snapshot): string[] {
+  const sentTo = stops.flatMap(({ counts }) => counts.filter(({ outcome }) => outcome === "forwarded"));
+  const told = instances.flatMap((each) => each.stops.map(({ stop }) => stop));
+  return [...new Set([...stops.map(({ stop }) => stop), ...told, ...sentTo.map(({ detail }) => detail)])];
+}
+
+async function inTheTopics({ latest, bus }: TripSources, fits: Fits) {
+  try {
+    const { snapshot } = await latest.read();
+    return { ...(await search(bus.get(), { topics: snapshot ? topicsOf(snapshot) : [], fits })), fault: null };
+  } catch (error) {
+    return { found: [], looked: 0, fault: (error as Error).message };
+  }
+}
+
+/** A message lies in the topic of each stop that it has been at. */
+function newestOfEach(found: readonly Found[]): Found[] {
+  const byId = new Map<string, Found>();
+  for (const each of found) if (!byId.has(each.id)) byId.set(each.id, each);
+  return [...byId.values()];
+}
+
+function summaryOf({ id, key, boarded, visits }: Trip): TripSummary {
+  const last = visits.at(-1);
+  const [outcome, detail, at] = last ? [last.outcome, last.detail, last.at] : ["waiting", "", boarded];
+  return { id, key, boarded, stops: visits.map(({ stop }) => stop), outcome, detail, at, isKept: true };
+}
+
+function summaryOfFound({ id, key, header, topic, at }: Found): TripSummary {
+  const history = header?.["historical_route"];
+  const stops = Array.isArray(history) ? history.map(String) : [topic];
+  const boarded = typeof header?.["boarded"] === "number" ? header["boarded"] : at;
+  return { id, key, boarded, stops, outcome: "waiting", detail: "", at, isKept: false };
+}

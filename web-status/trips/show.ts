@@ -1,0 +1,95 @@
+import { age, clock, count, duration } from "../format.ts";
+import type { Shown } from "../resource.ts";
+import { view } from "../views.ts";
+import type { TripsAnswer, TripSummary } from "./find.ts";
+import type { TripAnswer } from "./trip.ts";
+
+const tripsPage = view("trips");
+const tripPage = view("trip");
+
+export const OUTCOMES = {
+  forwarded: "forwarded to",
+  arrived: "arrived",
+  dropped: "dropped:",
+  dead: "dead:",
+  later: "put off:",
+  waiting: "waiting there",
+} as const;
+
+export function showTrips({ trips, looked, fault }: TripsAnswer, shown: Shown & { readonly query: object }): string {
+  return tripsPage({
+    ...shown,
+    fault,
+    looked: looked === null ? null : count(looked),
+    trips: trips.map((trip) => summary(trip, shown.base)),
+  });
+}
+
+const summary = ({ id, key, stops, outcome, detail, at, isKept }: TripSummary, base: string) => ({
+  href: `${base}/trips/${encodeURIComponent(id)}`,
+  id,
+  key,
+  stops: stops.join(" → "),
+  kind: outcome,
+  outcome: OUTCOMES[outcome as keyof typeof OUTCOMES] ?? outcome,
+  detail,
+  at: clock(at),
+  isKept,
+});
+
+export function showTrip(trip: TripAnswer, shown: Shown): string {
+  const { id, key, boarded, now, header, ahead, visits, source, at } = trip;
+  return tripPage({
+    ...shown,
+    id,
+    key,
+    boarded: new Date(boarded).toISOString().replace("T", " ").replace("Z", " UTC"),
+    took: visits.length > 0 ? duration(Math.max(0, now.since - boarded)) : null,
+    words: inWords(now, at),
+    kind: now.state,
+    isRecorded: source === "recorded",
+    ahead: ahead.map((stop) => ({ stop, href: stopHref(shown.base, stop) })),
+    letters: now.state === "dead" ? `${shown.base}/letters?messageId=${encodeURIComponent(id)}` : null,
+    header: header && JSON.stringify(header, null, 2),
+    visits: visits.map((visit, n) => ({
+      ...visit,
+      href: stopHref(shown.base, visit.stop),
+      nextHref: visit.outcome === "forwarded" ? stopHref(shown.base, visit.detail) : null,
+      outcomeText: OUTCOMES[visit.outcome],
+      since: n === 0 ? null : `+${duration(visit.at - boarded)}`,
+      time: new Date(visit.at).toISOString().slice(11, 23),
+      waited: duration(visit.waitedMs),
+      worked: source === "recorded" ? duration(visit.workedMs) : null,
+      place: visit.offset === "" ? null : `partition ${visit.partition}, offset ${visit.offset}`,
+      errorText: visit.error ? `${visit.error.name}: ${visit.error.message}` : null,
+      payload: visit.payload === undefined ? null : pretty(visit.payload),
+      ...bars(visit, visits),
+    })),
+  });
+}
+
+const stopHref = (base: string, stop: string): string => `${base}/stops/${encodeURIComponent(stop)}`;
+
+function inWords({ state, stop, since, why }: TripAnswer["now"], at: number): string {
+  if (state === "travelling")
+    return stop ? `On its way to ${stop}, ${age(since, at)}${why ? `: ${why}` : ""}` : "Boarded";
+  if (state === "arrived") return `Arrived at ${stop}, ${age(since, at)}`;
+  if (state === "dropped") return `Dropped at ${stop}, ${age(since, at)}: ${why}`;
+  if (state === "later") return `Put off at ${stop}, ${age(since, at)}: ${why}; it comes there again`;
+  return `Dead at ${stop}, ${age(since, at)}: ${why}`;
+}
+
+/** How its time was spent, of 100 for the longest visit. */
+function bars({ waitedMs, workedMs }: { waitedMs: number; workedMs: number }, visits: TripAnswer["visits"]) {
+  const longest = Math.max(0.001, ...visits.map((each) => each.waitedMs + each.workedMs));
+  const [wait, work] = [waitedMs, workedMs].map((ms) => (ms / longest) * 100) as [number, number];
+  return { wait: wait.toFixed(2), work: Math.max(work, 0.5).toFixed(2) };
+}
+
+function pretty(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json), null, 2);
+  } catch {
+    return json;
+  }
+}
