@@ -39,7 +39,7 @@ export function drawLine(
     paths: ways
       .filter((way) => diagram.paths.has(edgeKey(way.from, way.to)))
       .map((way) => ({ d: diagram.paths.get(edgeKey(way.from, way.to))!, weight: Math.min(weightOf(way), 2) }))
-      .toSorted((a, b) => a.weight - b.weight)
+      .toSorted((a, b) => Math.min(a.weight, 1) - Math.min(b.weight, 1))
       .map(({ d, weight }) => ({ d, kind: weight < 0 ? "old" : `w${weight}` })),
     rows: stations.map((station) => {
       const taken = (from.get(station.id) ?? []).toSorted((a, b) => b.recent - a.recent);

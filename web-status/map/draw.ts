@@ -33,8 +33,8 @@ export function drawWide(
   return {
     width: placed.width,
     height: placed.height,
-    /** Those that matter most are drawn over the others. */
-    ways: lines.toSorted((a, b) => a.weight - b.weight),
+    /** Those that are taken now are drawn over the others. */
+    ways: lines.toSorted((a, b) => Math.min(a.weight, 1) - Math.min(b.weight, 1)),
     stations: stations.map((station) => drawStation(station, placed.nodes.get(station.id)!, isFound(station), asked)),
   };
 }
