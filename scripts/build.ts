@@ -25,7 +25,10 @@ function manifest(): object {
   const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<string, unknown>;
   return {
     ...Object.fromEntries(KEPT.map((field) => [field, own[field]])),
-    exports: { ".": { types: "./runtime/index.d.ts", default: "./runtime/index.js" } },
+    exports: {
+      ".": { types: "./runtime/index.d.ts", default: "./runtime/index.js" },
+      "./status-page": { types: "./web-status/page.d.ts", default: "./web-status/page.js" },
+    },
     bin: { metrobus: "runtime/cli.js" },
   };
 }

@@ -103,3 +103,32 @@ test("nothing in it is for developers only", async () => {
   expect(Object.keys(installed)).not.toContain("scripts");
   expect(Object.keys(installed)).not.toContain("devDependencies");
 });
+
+/** Mounts the page in an app of its own, and prints what it answers to a browser and to a program. */
+const MOUNT = `
+import { createServer } from "node:http";
+import express from "express";
+import { connect } from "metrobus";
+import { statusPage } from "metrobus/status-page";
+
+await using bus = await connect();
+const page = await statusPage({ bus });
+const server = createServer(express().use("/ops/bus", page)).listen(0);
+const { port } = server.address() as { port: number };
+const url = \`http://localhost:\${port}/ops/bus\`;
+const html = await (await fetch(url, { headers: { accept: "text/html" } })).text();
+const files = [...html.matchAll(/(?:href|src)="(\\/ops\\/bus\\/[\\w./]+\\.(?:js|css))"/g)].map(([, file]) => file);
+const found = await Promise.all(files.map(async (file) => (await fetch(\`http://localhost:\${port}\${file}\`)).status));
+console.log(JSON.stringify({ found, stops: (await (await fetch(\`\${url}/api/v1/stops\`)).json()).stops }));
+await page.end();
+server.close();
+`;
+
+test("the status page can be mounted in somebody's own Express app", async () => {
+  await writeFile(join(project, "mount.ts"), MOUNT);
+  const { stdout } = await run(process.execPath, ["mount.ts"], inProject());
+  const { found, stops } = JSON.parse(stdout) as { found: number[]; stops: unknown[] };
+  expect(found.length).toBeGreaterThan(3);
+  expect(new Set(found)).toEqual(new Set([200]));
+  expect(stops).toEqual([]);
+});
