@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigError, connect, loadConfig, MetroStop, type MetroBus, type Settings } from "metrobus";
+import { ConfigError, connect, hashPassword, loadConfig, MetroStop, type MetroBus, type Settings } from "metrobus";
 import { busdriver } from "./busdriver/busdriver.ts";
 import { topics } from "./busdriver/routes.ts";
 import { generate } from "./data-gen/generate.ts";
@@ -36,7 +37,8 @@ export async function demo(options: DemoOptions): Promise<Tally> {
   const ending = new AbortController();
   const { signal } = ending;
   void untilSignal.then(() => ending.abort());
-  const settings = inProcess(options.verbose);
+  const password = randomBytes(9).toString("base64url");
+  const settings = { ...inProcess(options.verbose), ...(await seeingAll(password)) };
   await using bus = await connect(settings);
   const web = await startWeb({ settings, bus });
   try {
@@ -49,7 +51,9 @@ export async function demo(options: DemoOptions): Promise<Tally> {
     status.end();
     const stops = signal.aborted ? [] : await startStops(bus, options);
     if (!signal.aborted)
-      status.print(`The page is on ${web.url} - Ctrl-C ends the demo and says what became of every message.`);
+      status.print(
+        `The page is on ${web.url}${logIn(settings, password)} - Ctrl-C ends the demo and says what became of every message.`,
+      );
     return await ride(bus, stops, options, signal);
   } finally {
     status.end();
@@ -70,6 +74,19 @@ function inProcess(verbose: boolean): Settings {
     LOG_LEVEL: logLevel === "info" && !verbose ? "warn" : logLevel,
   };
 }
+
+/** The demo's messages are nobody's: everybody sees them whole, and an operator is made unless there is one. */
+async function seeingAll(password: string): Promise<Settings> {
+  const { web } = loadConfig({ METROBUS_BUS: "memory" });
+  return {
+    METROBUS_TRIPS: "payload",
+    WEB_PUBLIC_DETAILS: "true",
+    ...(web.operators.size === 0 && { WEB_OPERATORS: `demo:${await hashPassword(password)}` }),
+  };
+}
+
+const logIn = ({ WEB_OPERATORS: made }: Settings, password: string): string =>
+  made ? ` (log in as demo, ${password}, to act)` : "";
 
 async function startStops(bus: MetroBus, { verbose, status }: DemoOptions): Promise<readonly MetroStop<never>[]> {
   const accounts = accountBook();

@@ -29,8 +29,9 @@ const answer = z.object({
 export type TripAnswer = z.infer<typeof answer>;
 
 /** One message: where it has been, how long that took, and where it is now. */
-export const trip = (sources: TripSources): Resource =>
-  resource({
+export const trip = (sources: TripSources): Resource => {
+  const inTopics = remembered((id) => fromTopics(sources, id));
+  return resource({
     path: "/trips/:id",
     summary: "The trip of one message",
     query,
@@ -40,7 +41,7 @@ export const trip = (sources: TripSources): Resource =>
     show: showTrip,
     async read({ id }) {
       const [kept, { snapshot }] = await Promise.all([sources.trips.trip(id), sources.latest.read()]);
-      const found = kept ?? (await fromTopics(sources, id));
+      const found = kept ?? (await inTopics(id));
       if (!found)
         throw new NotFound(
           `no message ${id} is known: its trip is not recorded (about 50 a second are, for an hour, and all that fail), and it is not among the newest in the topics`,
@@ -63,6 +64,24 @@ export const trip = (sources: TripSources): Resource =>
       } satisfies TripAnswer;
     },
   });
+};
+
+const REMEMBERED_MS = 10_000;
+const REMEMBERED = 50;
+
+/** Topics are searched for a message now and then, not with every update of every viewer. */
+function remembered<T>(ask: (id: string) => Promise<T>): (id: string) => Promise<T> {
+  const asked = new Map<string, { readonly at: number; readonly answer: Promise<T> }>();
+  return (id) => {
+    const before = asked.get(id);
+    if (before && performance.now() - before.at < REMEMBERED_MS) return before.answer;
+    asked.delete(id);
+    const answer = ask(id);
+    asked.set(id, { at: performance.now(), answer });
+    if (asked.size > REMEMBERED) asked.delete(asked.keys().next().value!);
+    return answer;
+  };
+}
 
 function parsed(header: string): Record<string, unknown> | null {
   try {
