@@ -32,7 +32,9 @@ const stop = z.object({
   boards: z
     .number()
     .nullable()
-    .describe("Messages a second, on average lately, that come here from no other stop; null: none are expected to"),
+    .describe(
+      "Messages a second, now, that come here from no other stop; null: none do, and some come from another one",
+    ),
 });
 
 const way = z.object({

@@ -59,7 +59,7 @@ export function drawLine(
         word: WORDS[station.state],
         brief: station.brief,
         rate: rateText(station.rate, asked),
-        boards: boardsText(station),
+        boards: boardsText(station, asked),
         ways: shown.map((way, index) => ({ ...way, y: HEAD + (index + 1) * LINE - 6 })),
         more:
           taken.length > WAYS_AT_MOST

@@ -78,7 +78,7 @@ function drawStation(station: Station, { x, y }: Point, found: boolean | null, a
     word: WORDS[station.state],
     rate: rateText(station.rate, asked),
     brief: station.brief,
-    boards: boardsText(station),
+    boards: boardsText(station, asked),
     ends: endsOf(station, asked).map((end) => ({ ...end, x: ENDS_FROM + end.slot * ENDS_APART })),
   };
 }

@@ -41,7 +41,7 @@ export function grouped({ stops, ways }: Topology, open: string | undefined, abo
   });
   const idOf = new Map([...members].flatMap(([id, of]) => of.map(({ stop }) => [stop, id] as const)));
   const between = waysBetween(ways, idOf);
-  const isEntrance = (id: string) => members.get(id)!.some(({ boards }) => boards !== null && boards > 0);
+  const isEntrance = (id: string) => members.get(id)!.some(({ boards }) => boards !== null);
   const stationOf = (id: string, of: readonly MapStop[]) =>
     id.startsWith("stop:") ? alone(id, of[0]!) : together(id, of);
   return {

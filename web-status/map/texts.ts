@@ -57,9 +57,12 @@ export function wayTexts(way: MapWay, asked: Asked) {
   return {
     rate: rateText(way.rate, asked),
     share: way.share === null ? null : share(way.share, 1),
-    p95: way.p95Ms === null ? null : duration(way.p95Ms),
+    p95: way.p95Ms === null ? null : timeText(way.p95Ms),
   };
 }
+
+/** Records have their time in whole milliseconds. */
+const timeText = (ms: number): string => (ms < 1 ? "< 1 ms" : duration(ms));
 
 /** A way in a sentence. */
 export function wayWords(way: MapWay, from: string, to: string, asked: Asked): string {
@@ -85,9 +88,9 @@ export function endsOf(station: Station, asked: Asked) {
   });
 }
 
-/** Messages that board at a station; null: none did lately. */
-export const boardsText = ({ boards }: Station): string | null =>
-  boards === null ? null : rate(boards < 0.05 ? 0 : boards);
+/** Messages that board at a station; null: none do. */
+export const boardsText = ({ boards }: Station, asked: Asked): string | null =>
+  boards === null ? null : rateText(Math.round(boards * 10) / 10, asked);
 
 export const stateWords = (station: Station): string =>
   `${station.name}: ${WORDS[station.state].toLowerCase()}. ${station.words}`;

@@ -15,8 +15,8 @@ export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): 
   const lately: Recent = recent ?? { since: at, stops: new Map() };
   const found = ways(snapshot, lately);
   const known = everyStop(snapshot, lag, found);
-  const boards = boardings([...known.keys()], found, lately, at);
-  const names = inTravelOrder(known.keys(), found, (stop) => (boards.get(stop) ?? 0) > 0);
+  const boards = boardings([...known.keys()], found, snapshot, lately);
+  const names = inTravelOrder(known.keys(), found, (stop) => boards.has(stop));
   const sent = Map.groupBy(found, ({ to }) => to);
   const factsOf = (stop: string): Facts => ({
     ...known.get(stop)!,

@@ -68,40 +68,41 @@ const untold = (from: string, to: string): MapWay => ({
 });
 
 /**
- * The stops where messages board, with how many a second on average lately: those that get some from no other stop, and
- * those that nobody is known to forward to.
+ * The stops where messages board, and how many a second do now, by what part of all came from no other stop lately: those
+ * where some did, and those that nobody is known to forward to.
  */
 export function boardings(
   stops: readonly string[],
   found: readonly MapWay[],
+  snapshot: Snapshot,
   recent: Recent,
-  at: number,
 ): Map<string, number> {
   const reached = new Set(found.map(({ to }) => to));
-  const seconds = Math.max(1, (at - recent.since) / 1_000);
-  const boarded = stops.map((stop) => [stop, boardedAt(recent.stops.get(stop))] as const);
-  return new Map(
-    boarded
-      .filter(([stop, messages]) => messages > 0 || !reached.has(stop))
-      .map(([stop, messages]) => [stop, messages / seconds]),
-  );
+  const rates = new Map(snapshot.stops.map(({ stop, rate }) => [stop, rate]));
+  const parts = stops.map((stop) => [stop, partBoarded(recent.stops.get(stop))] as const);
+  const entrances = parts.filter(([stop, part]) => part > 0 || !reached.has(stop));
+  return new Map(entrances.map(([stop, part]) => [stop, (rates.get(stop) ?? 0) * part]));
 }
 
-const boardedAt = (done: Done | undefined): number => size(done?.from.find(({ stop }) => stop === "")?.waited ?? {});
+function partBoarded({ from }: Pick<Done, "from"> = { from: [] }): number {
+  const all = from.reduce((sum, { waited }) => sum + size(waited), 0);
+  const boarded = from.find(({ stop }) => stop === "")?.waited ?? {};
+  return all > 0 ? size(boarded) / all : 0;
+}
 
 const size = (buckets: Buckets): number => Object.values(buckets).reduce((sum, count) => sum + count, 0);
 
 /** Comes before all: no stop is called that. */
 const ENTRANCE = "\u0000";
 
-/** In the order in which messages visit them; a circle begins where messages board. */
+/** In the order in which messages visit them; a circle begins at an entrance. */
 export function inTravelOrder(
   ids: Iterable<string>,
   found: readonly Pick<MapWay, "from" | "to">[],
-  boards: (id: string) => boolean,
+  isEntrance: (id: string) => boolean,
 ): string[] {
   const next = new Map([...ids].map((id) => [id, new Set<string>()]));
   for (const { from, to } of found) next.get(from)!.add(to);
-  const entrance = new Set([...next.keys()].filter(boards));
+  const entrance = new Set([...next.keys()].filter(isEntrance));
   return travelOrder(next.set(ENTRANCE, entrance)).filter((id) => id !== ENTRANCE);
 }

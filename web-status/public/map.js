@@ -18,16 +18,18 @@ let wasDragged = false;
 const scroller = () => document.querySelector("#map-scroll");
 const drawing = () => document.querySelector("#map-svg");
 
-/** What is at (x, y) of the window stays there. */
+/** What is at (x, y) of the window, or in the middle of the map, stays there. */
 function zoom(to, x, y) {
   const view = scroller();
+  const svg = drawing();
   const box = view.getBoundingClientRect();
-  const [dx, dy] = [(x ?? box.left + box.width / 2) - box.left, (y ?? box.top + box.height / 2) - box.top];
-  const before = scale;
-  scale = Math.min(LARGEST, Math.max(SMALLEST, to));
-  const [left, top] = [view.scrollLeft + dx, view.scrollTop + dy].map((at) => (at * scale) / before);
+  const at = { x: x ?? box.left + box.width / 2, y: y ?? box.top + box.height / 2 };
+  const before = svg.getBoundingClientRect();
+  const grows = Math.min(LARGEST, Math.max(SMALLEST, to)) / scale;
+  scale *= grows;
   sheet.replaceSync(`#map-svg { zoom: ${scale}; }`);
-  view.scrollTo(left - dx, top - dy);
+  const after = svg.getBoundingClientRect();
+  view.scrollBy(after.left + (at.x - before.left) * grows - at.x, after.top + (at.y - before.top) * grows - at.y);
 }
 
 /** All of it is in view, unless its names could not be read then. */
