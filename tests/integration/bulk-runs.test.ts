@@ -75,35 +75,48 @@ const LETTERS = 1_000;
 const nothingElse = { already: 0, failed: 0, failures: [] };
 
 describe.skipIf(!brokers || !redis)("bulk runs on Kafka and Redis (needs Docker)", () => {
+  /** All letters have come once, all records say so, and so does the report. */
+  async function adds({ metro, sent }: Scene, { id }: BulkRun): Promise<void> {
+    const last = await until(metro, id, ({ state }) => state !== "running");
+    expect(last).toMatchObject({ state: "done", by: "ann", total: LETTERS, error: "" });
+    expect(last.report).toEqual({ asked: LETTERS, done: LETTERS, ...nothingElse });
+    expect(await sent()).toEqual(upTo(LETTERS));
+    const done = (await Array.fromAsync(deadLetters(metro).audit())).filter(({ outcome }) => outcome === "done");
+    expect(done.every((action) => action.run === id && action.by === "ann")).toBe(true);
+    expect(new Set(done.map((action) => action.letter)).size).toBe(LETTERS);
+    expect(done).toHaveLength(LETTERS);
+  }
+
+  const request = { action: "replay", filter: {}, rate: 200, by: "ann", total: LETTERS } as const;
+
   test.for(["before", "after"] as const)(
-    "a page is killed in the middle, %s a transaction's end: another one finishes, each letter comes once, and the report adds up",
+    "a page is killed in the middle, %s a transaction's end: the one that is started again finishes, each letter comes once, and the report adds up",
     async (moment) => {
       await using scenery = await scene(LETTERS, { brokers: brokers!, redis: redis! });
-      const { metro, page, sent } = scenery;
-      const runs = bulkRuns(metro);
-      const { id } = await runs.start({ action: "replay", filter: {}, rate: 200, by: "ann", total: LETTERS });
-
-      const first = page({ FAULT_STEP: `EndTxn ${moment} 10 SIGKILL` });
-      const { worker } = await until(metro, id, (run) => run.worker !== "");
-      const second = page();
-      await second.printed(/works/);
-      const { code, stdout } = await first.ended;
+      const { metro, page } = scenery;
+      const run = await bulkRuns(metro).start(request);
+      const { code, stdout } = await page({ FAULT_STEP: `EndTxn ${moment} 10 SIGKILL` }).ended;
       expect({ code, stdout }).toEqual({ code: null, stdout: expect.stringContaining(`step EndTxn ${moment}`) });
-      const letters = deadLetters(metro);
-      const { total } = await letters.groups();
+      const { total } = await deadLetters(metro).groups();
       expect(total!.replayed).toBeLessThan(LETTERS);
-
-      const last = await until(metro, id, ({ state }) => state !== "running");
-      expect(last).toMatchObject({ state: "done", by: "ann", total: LETTERS, error: "" });
-      expect(last.report).toEqual({ asked: LETTERS, done: LETTERS, ...nothingElse });
-      expect(await sent()).toEqual(upTo(LETTERS));
-      const done = (await Array.fromAsync(letters.audit())).filter(({ outcome }) => outcome === "done");
-      expect(done.every((action) => action.run === id && action.by === "ann")).toBe(true);
-      expect(new Set(done.map((action) => action.letter)).size).toBe(LETTERS);
-      expect(done).toHaveLength(LETTERS);
-      expect(worker).not.toBe("");
+      page();
+      await adds(scenery, run);
     },
   );
+
+  test("of two pages side by side the one that works on a run is killed: the other one finishes it", async () => {
+    await using scenery = await scene(LETTERS, { brokers: brokers!, redis: redis! });
+    const { metro, page } = scenery;
+    const pages = [page(), page()];
+    await Promise.all(pages.map((each) => each.printed(/works/)));
+    const run = await bulkRuns(metro).start(request);
+    const { worker } = await until(metro, run.id, ({ report }) => report.done > 100);
+    const working = pages.findIndex(({ process: { pid } }) => worker.endsWith(`-${pid}`));
+    pages[working]!.process.kill("SIGKILL");
+    const next = await until(metro, run.id, (now) => now.worker !== "" && now.worker !== worker);
+    expect(next.worker).toMatch(new RegExp(`-${pages[1 - working]!.process.pid}$`));
+    await adds(scenery, run);
+  });
 
   test("Redis goes away in the middle for longer than a lease: the run goes on when it is back", async () => {
     const server = await startRedis();
