@@ -14,6 +14,8 @@ let scale = 1;
 /** Where pointers are that press on the map, by their id. */
 const pressed = new Map();
 let wasDragged = false;
+/** The reader has chosen what he sees of it. */
+let isChosen = false;
 
 const scroller = () => document.querySelector("#map-scroll");
 const drawing = () => document.querySelector("#map-svg");
@@ -44,27 +46,35 @@ function fit(least = SMALLEST) {
 const CHANGES = { in: () => zoom(scale * STEP), out: () => zoom(scale / STEP), reset: () => zoom(1), fit: () => fit() };
 const KEYS = { "+": "in", "=": "in", "-": "out", 0: "reset" };
 
+function choose(change) {
+  if (!change) return;
+  isChosen = true;
+  CHANGES[change]();
+}
+
 document.addEventListener("click", (event) => {
   if (wasDragged && event.target.closest("#map-scroll")) event.preventDefault();
   wasDragged = false;
-  CHANGES[event.target.closest("[data-zoom]")?.dataset.zoom]?.();
+  choose(event.target.closest("[data-zoom]")?.dataset.zoom);
 });
 
 document.addEventListener("keydown", (event) => {
   if (!event.target.closest(".map-wide") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const change = CHANGES[KEYS[event.key]];
   const arrow = ARROWS[event.key];
-  if (!change && !arrow) return;
+  if (!arrow && !KEYS[event.key]) return;
   event.preventDefault();
-  if (change) change();
-  else scroller().scrollBy({ left: arrow[0] * 80, top: arrow[1] * 80 });
+  isChosen = true;
+  choose(KEYS[event.key]);
+  if (arrow) scroller().scrollBy({ left: arrow[0] * 80, top: arrow[1] * 80 });
 });
 
 /** As browsers have it, a pinch on a touchpad is a wheel with Ctrl; the wheel alone scrolls. */
 document.addEventListener(
   "wheel",
   (event) => {
-    if (!event.ctrlKey || !event.target.closest("#map-scroll")) return;
+    if (!event.target.closest("#map-scroll")) return;
+    isChosen = true;
+    if (!event.ctrlKey) return;
     event.preventDefault();
     zoom(scale * Math.exp(-event.deltaY / 200), event.clientX, event.clientY);
   },
@@ -74,6 +84,7 @@ document.addEventListener(
 document.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || !event.target.closest("#map-scroll")) return;
   pressed.set(event.pointerId, { x: event.clientX, y: event.clientY });
+  isChosen = true;
   wasDragged = false;
 });
 
@@ -111,4 +122,17 @@ document.addEventListener("dragstart", (event) => {
   if (event.target.closest?.("#map-scroll")) event.preventDefault();
 });
 
-if (scroller()?.clientWidth > 0) fit(READABLE);
+/** The beginning of a map that is larger than its room: a stop that needs attention, or else one where messages begin. */
+function show() {
+  const view = scroller();
+  if (isChosen || !view?.clientWidth) return;
+  fit(READABLE);
+  const first = view.querySelector(".at-down, .at-held, .at-failing") ?? view.querySelector(".station");
+  const [at, room] = [first.getBoundingClientRect(), view.getBoundingClientRect()];
+  const isSeen = at.right <= room.right && at.bottom <= room.bottom;
+  if (!isSeen) view.scrollBy(at.left - room.left - room.width / 3, at.top - room.top - room.height / 3);
+}
+
+show();
+// It is laid out anew.
+new MutationObserver(show).observe(document.querySelector("#main"), { subtree: true, attributeFilter: ["viewBox"] });
