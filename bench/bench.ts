@@ -26,6 +26,7 @@ import { start } from "./measures/start.ts";
 import { page, text, type Report } from "./report.ts";
 import { tracing } from "./measures/tracing.ts";
 import { trips } from "./measures/trips.ts";
+import { viewers } from "./measures/viewers.ts";
 import { buildStreams } from "./streams.ts";
 import { variants, type Name, type Variant } from "./variants.ts";
 
@@ -45,6 +46,7 @@ const MEASURES: readonly Measure[] = [
   manyStops,
   largeMessages,
   deadLetters,
+  viewers,
   accounts,
 ];
 

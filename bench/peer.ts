@@ -14,7 +14,7 @@ export interface Peer extends AsyncDisposable {
 }
 
 /** Users install JavaScript: what Node takes to strip types, 30 MB and 100 ms of each process, is taken once, by the first. */
-const env = {
+export const peerEnvironment = {
   ...process.env,
   NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/metrobus-bench"),
 };
@@ -22,7 +22,7 @@ const env = {
 /** One of peers/ as a process of its own. */
 export function startPeer(variant: Variant, setting: PeerSetting, nodeOptions: readonly string[] = []): Peer {
   const [program, args] = commandOf(variant, JSON.stringify({ ...setting, ...variant.setting }), nodeOptions);
-  const child = spawn(program, args, { stdio: "pipe", env });
+  const child = spawn(program, args, { stdio: "pipe", env: peerEnvironment });
   const ended = once(child, "close");
   let said = "";
   child.stderr.on("data", (text: Buffer) => (said = (said + String(text)).slice(-4_000)));

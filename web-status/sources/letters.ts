@@ -34,7 +34,8 @@ export function letterSource(bus: BusSource): LetterSource {
   function open(): Opened {
     const metro = bus.get();
     if (opened?.metro === metro) return opened;
-    const [letters, runs] = [deadLetters(metro), bulkRuns(metro)];
+    const letters = deadLetters(metro);
+    const runs = bulkRuns(metro, letters);
     working ??= runs.work();
     return (opened = { metro, letters, runs, counts: letters.counts(over.signal) });
   }

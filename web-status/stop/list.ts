@@ -18,6 +18,10 @@ const stopAnswer = totals.extend({
   waitedMs: quantiles,
 });
 
+const query = z.object({
+  page: z.coerce.number().int().min(1).default(1).catch(1).describe("Of the view; programs get all stops"),
+});
+
 const answer = z.object({
   at: epochMs,
   fault: z.string().nullable().describe("Why the counts can't be read; what is told is then what they said last"),
@@ -36,10 +40,11 @@ export const stops = (latest: LatestStats): Resource =>
   resource({
     path: "/stops",
     summary: "All stops with their totals",
-    query: z.object({}),
+    query,
     answer,
     title: () => "Stops",
-    show: (found: StopsAnswer, shown: Shown) => numbers(present(found, shown)),
+    show: (found: StopsAnswer, { base, query: { page } }: Shown & { query: z.output<typeof query> }) =>
+      numbers(present(found, { base, page })),
     async read() {
       const { snapshot, fault } = known(await latest.read());
       const all = everyStop(snapshot);

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { OutcomeKind, Snapshot, StopSnapshot } from "metrobus";
 import { age, clock, count, duration, figure, rate, share } from "../format.ts";
-import type { Shown } from "../resource.ts";
 import { travelOrder } from "../travel-order.ts";
 import type { StopOfAll, StopsAnswer } from "./list.ts";
 
@@ -19,7 +18,7 @@ export interface StopView extends StopSnapshot {
   readonly uncounted: number;
 }
 
-/** Every stop in travel order; those of which only the original's `counter` knows are there too. */
+/** Every stop in travel order; also those of which only the original's `counter` knows, and those that have counted nothing yet. */
 export function everyStop(snapshot: Snapshot): StopView[] {
   const counter = new Map(Object.entries(snapshot.counter));
   const known = snapshot.stops.map((stop) => {
@@ -27,7 +26,13 @@ export function everyStop(snapshot: Snapshot): StopView[] {
     return { ...stop, processed, uncounted: Math.max(0, processed - outcomes(stop)) };
   });
   const names = new Set(known.map((stop) => stop.stop));
-  const others = [...counter].filter(([name]) => !names.has(name));
+  const silent = [
+    ...snapshot.pauses.keys(),
+    ...snapshot.instances.flatMap((each) => each.stops.map(({ stop }) => stop)),
+  ];
+  const others = [...new Map([...silent.map((name) => [name, 0] as const), ...counter])].filter(
+    ([name]) => !names.has(name),
+  );
   const stops = new Map(
     [...known, ...others.map(([name, processed]) => counterOnly(name, processed))].map((stop) => [stop.stop, stop]),
   );
@@ -79,10 +84,19 @@ export function totalsOf(stops: readonly StopView[]) {
   };
 }
 
+/** All at once would be a megabyte, for each viewer and second, where there are hundreds. */
+const A_PAGE = 50;
+
 /** What `views/numbers.ejs` shows: texts, ready to be escaped. */
-export function present({ at, fault, hits, totals: all, stops }: StopsAnswer, { base }: Pick<Shown, "base">) {
+export function present(
+  { at, fault, hits, totals: all, stops }: StopsAnswer,
+  { base, page }: { readonly base: string; readonly page: number },
+) {
   const stale = fault !== null;
+  const pages = Math.max(1, Math.ceil(stops.length / A_PAGE));
+  const first = (Math.min(page, pages) - 1) * A_PAGE;
   return {
+    pages: pagesOf(pages, Math.min(page, pages), base),
     base,
     stale,
     fault,
@@ -93,9 +107,19 @@ export function present({ at, fault, hits, totals: all, stops }: StopsAnswer, { 
       processed: figure(all.processed),
       outcomes: KINDS.map((kind) => ({ kind, label: LABELS[kind], count: figure(all[kind]) })),
     },
-    stops: stops.map((stop, index) => presentStop(stop, stops[index - 1], { stale, now: at, base })),
+    stops: stops
+      .slice(first, first + A_PAGE)
+      .map((stop, index) => presentStop(stop, stops[first + index - 1], { stale, now: at, base })),
   };
 }
+
+/** None where one is enough. */
+const pagesOf = (pages: number, current: number, base: string) =>
+  Array.from({ length: pages > 1 ? pages : 0 }, (_, at) => ({
+    href: `${base}/stops?page=${at + 1}`,
+    label: `${at * A_PAGE + 1} – ${(at + 1) * A_PAGE}`,
+    current: at + 1 === current,
+  }));
 
 interface Around {
   readonly stale: boolean;
