@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, count, duration, figure, rate, share } from "../../../web-status/format.ts";
+import { age, compact, count, duration, figure, rate, share } from "../../../web-status/format.ts";
 
 test("counts have separators", () => {
   expect([0, 999, 1_000, 1_234_567_890].map(count)).toEqual(["0", "999", "1,000", "1,234,567,890"]);
@@ -11,6 +11,18 @@ test("a count that needs much room is short, and there in full", () => {
   expect(figure(999_999_999_999)).toEqual({ text: "999.999B", exact: "999,999,999,999" });
   expect(figure(1_234_567_890_124)).toEqual({ text: "1.234T", exact: "1,234,567,890,124" });
   expect(figure(Number.MAX_SAFE_INTEGER).text).toBe("9007.199T");
+});
+
+test("a compact count has at most six characters, and is never too high", () => {
+  expect([0, 9_999, 10_000, 12_399, 999_999, 1_290_000, 1.2e9].map(compact)).toEqual([
+    "0",
+    "9,999",
+    "10K",
+    "12.3K",
+    "999.9K",
+    "1.2M",
+    "1.2B",
+  ]);
 });
 
 test("rates have a decimal only where it says something", () => {
