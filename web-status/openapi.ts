@@ -18,10 +18,10 @@ export function openApi(resources: readonly Resource[], deeds: readonly Deed[]):
     const there = path.replaceAll(/:(\w+)/g, "{$1}");
     paths[there] = { ...paths[there], ...what };
   };
-  for (const { path, summary, query, answer, needsDetails } of resources) {
+  for (const { path, apiPath = path, summary, query, answer, needsDetails } of resources) {
     const parameters = parametersOf(query, path);
     const security = needsDetails ? { security: [{ operator: [] }] } : {};
-    add(path, { get: { summary, parameters, ...security, responses: responses(answer) } });
+    add(apiPath, { get: { summary, parameters, ...security, responses: responses(answer) } });
   }
   for (const { path, summary, body, answer } of deeds) {
     const parameters = parametersOf(body, path).filter((parameter) => parameter.in === "path");

@@ -9,6 +9,7 @@ import { discardAll, replayAll, runOf, stopRun } from "./letters/runs.ts";
 import { live as liveViews } from "./live.ts";
 import { logIn } from "./log-in.ts";
 import { routeMap } from "./map/map.ts";
+import { presentTopology } from "./map/present-topology.ts";
 import { mapView } from "./map/resource.ts";
 import { original } from "./original.ts";
 import type { Deed, Resource } from "./resource.ts";
@@ -61,11 +62,12 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
   const allowed = access(config.web, log);
   const tripSources = { latest, trips: tripStore, bus };
 
-  const first = mapView({ latest, lag, map });
+  const present = presentTopology(latest, lag);
+  const first = mapView(present, map);
   const resources: readonly Resource[] = [
     first,
     stops(latest),
-    stop({ latest, stats, trips: tripStore, lag }),
+    stop({ present, stats, trips: tripStore, lag }),
     trips(tripSources),
     trip(tripSources),
     letters(source),

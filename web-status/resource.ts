@@ -11,6 +11,8 @@ export interface Shown {
 export interface Resource<Query extends z.ZodObject = z.ZodObject, Answer = unknown> {
   /** As Express has it. */
   readonly path: string;
+  /** In the place of `path` for programs. */
+  readonly apiPath?: string;
   /** In a few words, for the API's document. */
   readonly summary: string;
   /** The parameters of path and query, by name. */

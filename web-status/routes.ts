@@ -50,7 +50,7 @@ export function routes(serving: Serving): Routes {
   const post: Record<string, Handler> = { ...more.post };
   for (const each of resources) {
     get[each.path] ??= (request) => forPeople(each, request, serving);
-    get[API + each.path] = (request) => forPrograms(each, request, serving);
+    get[API + (each.apiPath ?? each.path)] = (request) => forPrograms(each, request, serving);
   }
   for (const each of deeds) {
     post[each.path] = (request) => done(each, request, serving, (answer, body) => ({ to: each.next(answer, body) }));

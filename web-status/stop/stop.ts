@@ -13,8 +13,7 @@ import {
 import { NotFound, resource, type Resource } from "../resource.ts";
 import { counted, epochMs, instance, lane, quantiles, totals, visit } from "../schemas.ts";
 import type { Lag, LaneLag } from "../sources/lag.ts";
-import { known, type LatestStats } from "../sources/latest.ts";
-import { topology } from "../map/topology.ts";
+import type { Present } from "../map/present-topology.ts";
 import { showStop } from "./show-stop.ts";
 
 const SPANS = { "15m": 10_000, "6h": 240_000, "24h": 900_000 } as const;
@@ -68,14 +67,14 @@ const answer = z.object({
 export type StopAnswer = z.infer<typeof answer>;
 
 export interface StopSources {
-  readonly latest: LatestStats;
+  readonly present: () => Promise<Present>;
   readonly stats: StatsStore;
   readonly trips: TripStore;
   readonly lag: Lag;
 }
 
 /** One stop: how it is, what waits for it, who works for it, and what it did in the last 15 minutes, 6 or 24 hours. */
-export const stop = ({ latest, stats, trips, lag }: StopSources): Resource =>
+export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
   resource({
     path: "/stops/:stop",
     summary: "One stop, with its history",
@@ -84,18 +83,17 @@ export const stop = ({ latest, stats, trips, lag }: StopSources): Resource =>
     title: ({ stop: name }) => name,
     show: showStop,
     async read({ stop: name, span }, { seesDetails }) {
-      const { snapshot, fault } = known(await latest.read());
+      const { snapshot, fault, topology } = await present();
       if (!isKnown(name, snapshot)) throw new NotFound(`no stop "${name}" has counted anything, and none is there`);
-      const [history, recent, lanes, failures] = await Promise.all([
+      const [history, lanes, failures] = await Promise.all([
         stats.history(name, span).catch((): readonly Step[] => []),
-        latest.recent(),
         lag.of(name, snapshot),
         seesDetails ? trips.failures(name).catch(() => null) : null,
       ]);
       const counts = snapshot.stops.find((each) => each.stop === name);
       const waits = waiting(lanes);
       const instances = snapshot.instances.filter(({ stops }) => stops.some((each) => each.stop === name));
-      const onMap = topology(snapshot, recent, lag.all(snapshot)).stops.find((each) => each.stop === name);
+      const onMap = topology.stops.find((each) => each.stop === name);
       return {
         at: snapshot.at,
         stop: name,
