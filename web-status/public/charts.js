@@ -71,11 +71,18 @@ function options(element, { series, unit }) {
         stroke: colour(COLOURS[kind]),
         width: 2,
         spanGaps: false,
-        points: { show: false },
+        points: { show: true, size: 5, filter: lonely },
         value: (_, value) => (value === null || value === undefined ? "–" : `${value.toLocaleString("en")} ${unit}`),
       })),
     ],
   };
+}
+
+/** Points with nothing beside them, through which no line goes. */
+function lonely(plot, series) {
+  const y = plot.data[series];
+  const isThere = (at) => y[at] !== null && y[at] !== undefined;
+  return [...y.keys()].filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1));
 }
 
 /** Colours are those of the theme. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { deed, NotDone, resource, type Deed, type Resource, type Shown } from "../resource.ts";
 import type { BusSource } from "../sources/bus.ts";
 import type { LatestStats } from "../sources/latest.ts";
-import { topicsOf } from "../trips/find.ts";
+import { topicsOf } from "../sources/topics.ts";
 import { view } from "../views.ts";
 
 const sendPage = view("send");

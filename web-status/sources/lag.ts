@@ -1,5 +1,6 @@
 import type { Instance, LaneState, MetroBus, Snapshot } from "metrobus";
 import type { BusSource } from "./bus.ts";
+import { topicsOf } from "./topics.ts";
 
 /** What waits in one lane of a stop's topic. */
 export interface LaneLag {
@@ -46,7 +47,7 @@ export function lagSource(bus: BusSource): Lag {
   async function look(snapshot: Snapshot): Promise<void> {
     const metro = bus.get();
     const [foundUntold, foundAges] = [new Map<string, StopLag>(), new Map<string, number | null>()];
-    for (const { stop } of snapshot.stops) {
+    for (const stop of topicsOf(snapshot)) {
       const told = lanesOf(stop, snapshot.instances);
       const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
       const worst = lanes.toSorted((a, b) => b.messages - a.messages)[0];
@@ -72,7 +73,7 @@ export function lagSource(bus: BusSource): Lag {
     all(snapshot) {
       lookNowAndThen(snapshot);
       const found = new Map(untold);
-      for (const { stop } of snapshot.stops) {
+      for (const stop of topicsOf(snapshot)) {
         const lanes = lanesOf(stop, snapshot.instances);
         if (lanes.length > 0) found.set(stop, { ...sum(lanes), seconds: ages.get(stop) ?? null });
       }

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import type { Snapshot, Trip, TripStore } from "metrobus";
+import type { Trip, TripStore } from "metrobus";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { BusSource } from "../sources/bus.ts";
 import type { LatestStats } from "../sources/latest.ts";
 import { search, valuesAt, type Found } from "../sources/search.ts";
+import { topicsOf } from "../sources/topics.ts";
 import { showTrips } from "./show.ts";
 
 const text = z.string().trim().max(1_024);
@@ -86,13 +87,6 @@ const byField =
 function byIdOrKey(id?: string, key?: string): Fits | null {
   if (id) return (message) => message.id === id;
   return key ? (message) => message.key === key : null;
-}
-
-/** Those that are known to be stops, or sent to. */
-export function topicsOf({ stops, instances }: Snapshot): string[] {
-  const sentTo = stops.flatMap(({ counts }) => counts.filter(({ outcome }) => outcome === "forwarded"));
-  const told = instances.flatMap((each) => each.stops.map(({ stop }) => stop));
-  return [...new Set([...stops.map(({ stop }) => stop), ...told, ...sentTo.map(({ detail }) => detail)])];
 }
 
 async function inTheTopics({ latest, bus }: TripSources, fits: Fits) {

@@ -3,7 +3,8 @@ import type { Instance, Trip, TripVisit } from "metrobus";
 import { NotFound, resource, type Resource } from "../resource.ts";
 import { epochMs, visit } from "../schemas.ts";
 import { byPlace, search, type Found } from "../sources/search.ts";
-import { topicsOf, type TripSources } from "./find.ts";
+import { topicsOf } from "../sources/topics.ts";
+import type { TripSources } from "./find.ts";
 import { showTrip } from "./show.ts";
 
 const query = z.object({ id: z.string().min(1).max(1_024) });
