@@ -85,4 +85,8 @@ function report(error: unknown): void {
   process.exitCode = error instanceof ConfigError ? 2 : 1;
 }
 
-if (import.meta.main) await serveUntilSignal((text) => createLogger(loadConfig()).info(text)).catch(report);
+if (import.meta.main) {
+  await serveUntilSignal((text) => createLogger(loadConfig()).info(text)).catch(report);
+  // An attempt to connect to a bus that is away would hold the process for seconds more.
+  process.exit();
+}

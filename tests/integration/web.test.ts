@@ -126,7 +126,7 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
     expect(page).toMatch(/Worked p50 · p95 1.2 ms · 4.9 ms Waited p50 · p95 39 ms · 39 ms/);
     expect(page).toMatch(/Processed 3,673 Forwarded 2,434 Arrived 1,200 Dropped 34 Dead 5/);
     expect(page).toContain("page opened 0 times");
-    expect(body.match(/<h2[^>]*><bdi>\w+/g)!.map((heading) => heading.replace(/.*>/, ""))).toEqual([
+    expect(body.match(/<h2[^>]*><a[^>]*><bdi>\w+/g)!.map((heading) => heading.replace(/.*>/, ""))).toEqual([
       "Source",
       "WhiteList",
       "Log",
