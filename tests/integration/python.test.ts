@@ -69,7 +69,13 @@ describe.skipIf(!(await hasDocker()))("with the WhiteList of", () => {
     const payload = { x: 0, message_type_code: "ALTABC", account_number: 1000003, email: ANN, whitelist: true };
     const [atLog] = await bus.records("Log", 1);
     expect(JSON.parse(String(atLog!.value))).toEqual({
-      header: { ...ROUTE, historical_route: travelled, id: expect.any(String), boarded: expect.any(Number) },
+      header: {
+        ...ROUTE,
+        historical_route: travelled,
+        id: expect.any(String),
+        boarded: expect.any(Number),
+        visits: expect.stringMatching(/^@Source:\S+ 1:\S+( 2:\S+)?$/),
+      },
       [envelope]: payload,
     });
     await eventually(() => printed.length > 0);
