@@ -64,7 +64,11 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       scene = await toldPipeline({ brokers: kafka.brokers, redis: redis.url, database: 1 });
       did = scene.tally[scene.names.check]!;
       const { letters } = await eventuallyAll(did["dead"]!);
-      const { trips } = await scene.ask<{ trips: { id: string }[] }>("/api/v1/trips");
+      let trips: { id: string }[] = [];
+      await eventually(async () => {
+        ({ trips } = await scene.ask<{ trips: typeof trips }>("/api/v1/trips"));
+        return trips.length > 0;
+      });
       const nothing = { reason: "no such reason", why: "to have one" };
       const { id: run } = await scene.ask<{ id: string }>("/api/v1/letters/discard", nothing);
       views = {
