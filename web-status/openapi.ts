@@ -4,10 +4,12 @@ import type { Deed, Resource } from "./resource.ts";
 const ERROR = z.object({ error: z.string().describe("What is wrong, why, and what to do") });
 const ERRORS = {
   400: "A parameter is wrong",
+  401: "The name or the password is wrong",
   403: "It is for operators",
   404: "There is no such thing",
   409: "Nothing was done, since something else was before",
   422: "It can't be done",
+  429: "Too many wrong passwords: Retry-After says when to try again",
   503: "Redis or the bus can't be reached",
 };
 

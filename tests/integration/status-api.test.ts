@@ -1,0 +1,194 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import express from "express";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { statusPage } from "../../web-status/page.ts";
+import type { LettersAnswer } from "../../web-status/letters/list.ts";
+import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
+import { eventually } from "../support/probe.ts";
+
+const [brokers, redis] = [inject("kafka"), inject("redis")];
+
+interface Operation {
+  readonly parameters: readonly { name: string; in: string; required: boolean; schema: object }[];
+  readonly security?: readonly object[];
+  readonly responses: Readonly<Record<string, { content: { "application/json": { schema: object } } }>>;
+}
+interface Document {
+  readonly servers: readonly { url: string }[];
+  readonly paths: Readonly<Record<string, { get?: Operation; post?: Operation }>>;
+}
+
+describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Docker)", () => {
+  let scene: Operated;
+  let document: Document;
+  /** A value for each parameter of a path. */
+  let values: Record<string, string>;
+
+  beforeAll(async () => {
+    scene = await operated({ brokers: brokers!, redis: redis!, database: 12 }, { METROBUS_TRIPS: "payload" });
+    const { line, topic, ask, web } = scene;
+    const [stop, end] = [topic("Work"), topic("End")];
+    await line.stop(stop, ({ n }: { n: number }) => {
+      if (n === 2) throw new RangeError("two is too much");
+      return { n };
+    });
+    await line.stop(end, (message: object) => message);
+    for (let n = 0; n < 4; n++) await line.metro.send(stop, { n }, { key: `key-${n}`, route: [end] });
+    await eventually(async () => (await ask<LettersAnswer>("/api/v1/letters")).letters?.length === 1);
+    await eventually(async () => (await line.counts(end))["arrived"]?.[""] === 3);
+    const { letters } = await ask<LettersAnswer>("/api/v1/letters");
+    const run = await ask<{ id: string }>("/api/v1/letters/replay", { reason: "no such reason" });
+    await ask(`/api/v1/stops/${end}/pause`, {});
+    values = { stop, "/letters/{id}": letters![0]!.id, "/trips/{id}": letters![0]!.messageId, "/runs/{id}": run.id };
+    document = (await (await fetch(`${web.url}/api/openapi.json`)).json()) as Document;
+  });
+  afterAll(() => scene?.[Symbol.asyncDispose]());
+
+  const validator = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, validateFormats: false });
+  /** What is wrong with an answer by the document; null: nothing. */
+  function faults(operation: Operation, status: number, answer: unknown): string | null {
+    const documented = operation.responses[status];
+    if (!documented) return `${status} is not in the document`;
+    const validate = validator.compile(documented.content["application/json"].schema);
+    return validate(answer) ? null : validator.errorsText(validate.errors);
+  }
+  const addressOf = (path: string) =>
+    `${scene.web.url}/api/v1${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? values[path]!))}`;
+  const gets = () => Object.entries(document.paths).flatMap(([path, { get }]) => (get ? [{ path, get }] : []));
+  const ask = async (url: string, init: RequestInit = {}) => {
+    const response = await fetch(url, init);
+    return { status: response.status, answer: (await response.json()) as unknown };
+  };
+
+  test("every GET of the document is answered as it says", async () => {
+    expect(new URL(document.servers[0]!.url, `${scene.web.url}/api/openapi.json`).pathname).toBe("/api/v1");
+    expect(
+      gets()
+        .map(({ path }) => path)
+        .toSorted(),
+    ).toEqual([
+      "/audit",
+      "/letters",
+      "/letters/{id}",
+      "/map",
+      "/runs/{id}",
+      "/send",
+      "/stops",
+      "/stops/{stop}",
+      "/trips",
+      "/trips/{id}",
+    ]);
+    for (const { path, get } of gets()) {
+      const { status, answer } = await ask(addressOf(path), { headers: { authorization: basic("ann") } });
+      expect({ path, status, faults: faults(get, status, answer) }).toEqual({ path, status: 200, faults: null });
+      expect(get.parameters.filter((each) => each.required).map((each) => each.in)).toEqual(
+        path.includes("{") ? ["path"] : [],
+      );
+    }
+  });
+
+  test("who is not logged in gets what the document says is for all, and 403 for the rest", async () => {
+    for (const { path, get } of gets()) {
+      const { status, answer } = await ask(addressOf(path));
+      expect({ path, status, faults: faults(get, status, answer) }).toEqual({
+        path,
+        status: get.security ? 403 : 200,
+        faults: null,
+      });
+    }
+  });
+
+  test("errors are as the document has them", async () => {
+    const headers = { authorization: basic("ann"), "content-type": "application/json" };
+    const nobody = { authorization: `Basic ${Buffer.from("ann:wrong password").toString("base64")}` };
+    const { paths } = document;
+    const v1 = `${scene.web.url}/api/v1`;
+    const post = (body: object) => ({ method: "POST", headers, body: JSON.stringify(body) });
+    const letter = `/letters/${values["/letters/{id}"]}`;
+    const cases: [operation: Operation, url: string, init: RequestInit, status: number, words: string][] = [
+      [paths["/letters"]!.get!, "/letters?state=lost", { headers }, 400, "state"],
+      [paths["/stops/{stop}"]!.get!, "/stops/Nowhere", { headers }, 404, 'no stop "Nowhere"'],
+      [paths["/letters/{id}"]!.get!, "/letters/0-999999", { headers }, 404, "no dead letter 0-999999"],
+      [paths["/letters/{id}"]!.get!, "/letters/nonsense", { headers }, 422, "no letter's id"],
+      [paths["/runs/{id}"]!.get!, "/runs/none", { headers }, 404, "no bulk run none"],
+      [paths["/trips/{id}"]!.get!, "/trips/none", { headers }, 404, "no message none"],
+      [paths["/audit"]!.get!, "/audit", { headers: nobody }, 401, "password"],
+      [paths["/send"]!.post!, "/send", post({ topic: "x", payload: "{" }), 409, "not JSON"],
+      [paths["/send"]!.post!, "/send", post({ topic: "no topic", payload: "{}" }), 422, "no topic"],
+      [paths["/send"]!.post!, "/send", post({}), 400, "topic"],
+      [paths["/letters/{id}/discard"]!.post!, `${letter}/discard`, post({}), 400, "reason"],
+      [paths["/letters/{id}/replay"]!.post!, `${letter}/replay`, post({ payload: "{" }), 409, "JSON"],
+      [paths["/letters/{id}/replay"]!.post!, `${letter}/replay`, post({ from: "Elsewhere" }), 409, "Elsewhere"],
+    ];
+    for (const [operation, path, init, expected, words] of cases) {
+      const { status, answer } = await ask(v1 + path, init);
+      expect
+        .soft({ path, status, faults: faults(operation, status, answer) })
+        .toEqual({ path, status: expected, faults: null });
+      expect.soft((answer as { error: string }).error).toContain(words);
+    }
+  });
+
+  test("the page works in somebody's own app, below a path and behind a middleware", async () => {
+    const { settings } = scene;
+    let passed = 0;
+    const page = await statusPage({ settings });
+    const app = express().use("/ops/bus", (_request, _response, next) => (passed++, next()), page);
+    app.use((_request, response) => void response.status(418).send("not the page's"));
+    const server = app.listen(0);
+    await once(server, "listening");
+    const host = `http://localhost:${(server.address() as AddressInfo).port}`;
+    const wantsPage = { accept: "text/html" };
+    try {
+      expect((await fetch(`${host}/stops`)).status).toBe(418);
+      await eventually(async () => (await fetch(`${host}/ops/bus/api/v1/letters`)).ok);
+      const form = await fetch(`${host}/ops/bus/login`, {
+        method: "POST",
+        headers: { origin: host, ...wantsPage },
+        body: new URLSearchParams({ name: "ann", password: PASSWORD, next: "/letters" }),
+        redirect: "manual",
+      });
+      expect([form.status, form.headers.get("location")]).toEqual([303, "/ops/bus/letters"]);
+      const cookie = form.headers.get("set-cookie")!.split(";")[0]!;
+      const seen = new Set<string>();
+      for (const path of [
+        "/",
+        "/stops",
+        `/stops/${values["stop"]}`,
+        "/trips",
+        "/letters",
+        `/letters/${values["/letters/{id}"]}`,
+        "/audit",
+        "/send",
+      ]) {
+        const response = await fetch(`${host}/ops/bus${path}`, { headers: { cookie, ...wantsPage } });
+        expect([path, response.status]).toEqual([path, 200]);
+        for (const [, to] of (await response.text()).matchAll(/\s(?:href|src|action)="([^"#][^"]*)"/g)) seen.add(to!);
+      }
+      const links = [...seen].map((to) => to.replaceAll("&amp;", "&"));
+      expect(links.filter((to) => !to.startsWith("/ops/bus/"))).toEqual([]);
+      const followed = links.filter((to) => !/\/(logout|replay|discard|pause|resume)$/.test(to));
+      for (const to of followed) {
+        const { status } = await fetch(host + to, { headers: { cookie, ...wantsPage } });
+        expect([to, status]).toEqual([to, 200]);
+      }
+      const stream = await fetch(`${host}/ops/bus/stops`, { headers: { cookie, accept: "text/event-stream" } });
+      const { value } = await stream.body!.getReader().read();
+      expect(Buffer.from(value!).toString()).toContain(`href=\\"/ops/bus/stops/${values["stop"]}\\"`);
+      const paused = await fetch(`${host}/ops/bus/stops/${values["stop"]}/pause`, {
+        method: "POST",
+        headers: { cookie, origin: host, ...wantsPage },
+        body: new URLSearchParams(),
+      });
+      expect(paused.url).toBe(`${host}/ops/bus/stops/${values["stop"]}`);
+      expect(await paused.text()).toContain("Paused by <bdi>ann</bdi>");
+      expect(passed).toBeGreaterThan(followed.length);
+    } finally {
+      await page.end();
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
