@@ -33,9 +33,9 @@ export interface TripRecorderOptions {
 const BEGIN_WITHIN_MS = 2_000;
 const CLOSE_WITHIN_MS = 2_000;
 /** At a time, and of those that fail, whose share is not ours to choose. */
-const MOST_NOTES = 1_000;
+const MOST_NOTES = 5_000;
 /** The share is another one only a while after the load is: at so many of a stop between two writes a process halves it for itself. */
-const MOST_SAMPLES = 50;
+const MOST_SAMPLES = 500;
 const MOST_FAILED = 20;
 /** Characters of an id, and bytes of a key and of a message whose header and payload are kept; longer ones are not. */
 const MOST_ID = 256;
