@@ -99,10 +99,10 @@ export class Visit {
     this.#began = performance.now();
   }
 
-  /** The callback is done: for how long it was worked on, ms. */
-  worked(): number {
+  /** The callback is done, or has given up; what is done with its result is no work of its. */
+  worked(): void {
     this.#isDone = true;
-    return (this.workedMs = performance.now() - this.#began);
+    this.workedMs = performance.now() - this.#began;
   }
 
   read(open: (record: Received) => Envelope): void {

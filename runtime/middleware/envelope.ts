@@ -29,6 +29,7 @@ export const departure: Middleware = (next) => (visit) => {
 };
 
 function depart(visit: Visit, outcome: Outcome): Outcome {
+  visit.worked();
   checkOwn(outcome);
   const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
     outgoing(visit, `${visit.id}.${index + 1}`, stack, (header, visits) =>
@@ -82,9 +83,9 @@ function outgoing(visit: Visit, id: string, stack: readonly string[], write: Wri
 
 /** What the message has been through, this visit included: see visits.ts. */
 function withThis(visit: Visit, instance: string): string {
-  const { envelope, record, boarded, attempt } = visit;
+  const { envelope, record, boarded, attempt, waitedMs, workedMs } = visit;
   const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
-  const worked = Math.round(visit.worked() * 1_000);
-  const own = `${stop}:${record.timestamp - boarded}:${Math.round(visit.waitedMs)}:${worked}:${instance}`;
+  const times = `${record.timestamp - boarded}:${Math.round(waitedMs)}:${Math.round(workedMs * 1_000)}`;
+  const own = `${stop}:${times}:${instance}`;
   return addVisit(visit.carried, attempt === 1 ? own : `${own}:${attempt}`);
 }
