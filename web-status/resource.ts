@@ -36,8 +36,8 @@ export interface Deed<Body extends z.ZodObject = z.ZodObject, Answer extends obj
   /** Parameters of the path and fields, by name. */
   readonly body: Body;
   readonly answer: z.ZodType<Answer>;
-  /** Throws NotFound, and MetrobusError when it can't be done. */
-  run(body: z.output<Body>, visitor: Visitor): Promise<Answer>;
+  /** `by`: the operator's name. Throws NotFound, NotDone, and MetrobusError when it can't be done. */
+  run(body: z.output<Body>, by: string): Promise<Answer>;
   /** Where somebody who has sent the form finds what came of it. */
   next(answer: Answer, body: z.output<Body>): string;
 }

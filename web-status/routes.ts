@@ -106,9 +106,9 @@ const done = (
   reply: (answer: object, body: Record<string, unknown>) => Reply,
 ): Promise<Reply> =>
   answered(request, serving, async (visitor) => {
-    if (!visitor.mayAct) throw new Refused("only operators may do this: log in as one");
+    if (!visitor.mayAct || visitor.name === null) throw new Refused("only operators may do this: log in as one");
     const body = asked(each.body, request);
-    return reply(await each.run(body, visitor), body);
+    return reply(await each.run(body, visitor.name), body);
   });
 
 /** With who asks; errors that are for people become answers. */

@@ -69,3 +69,7 @@ export const visit = z.object({
   error: z.object({ name: z.string(), message: z.string() }).optional(),
   payload: z.string().optional().describe("What came to the stop, as JSON, where payloads are kept"),
 });
+
+/** A field of a form that may be left empty. */
+export const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
-import { epochMs } from "../schemas.ts";
+import { epochMs, optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { letterAnswer } from "./list.ts";
 import { letter as letterSchema, report } from "./schemas.ts";
@@ -62,9 +62,6 @@ export const letter = (source: LetterSource): Resource =>
     },
   });
 
-const empty = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
-
 /** To where it failed, rewound to a stop that it has visited, or with another payload. */
 export const replayLetter = (source: LetterSource): Deed =>
   deed({
@@ -72,13 +69,13 @@ export const replayLetter = (source: LetterSource): Deed =>
     summary: "Send one dead letter again",
     body: z.object({
       id,
-      from: empty(z.string()).describe("A stop that it has visited; default: to where it failed"),
-      payload: empty(z.string()).describe("Another payload, as JSON text; the letter stays as it is"),
+      from: optional(z.string()).describe("A stop that it has visited; default: to where it failed"),
+      payload: optional(z.string()).describe("Another payload, as JSON text; the letter stays as it is"),
     }),
     answer: report,
-    async run({ id: wanted, from, payload }, { name }) {
+    async run({ id: wanted, from, payload }, by) {
       const change = { ...(from !== undefined && { from }), ...(payload !== undefined && { payload }) };
-      return checked(await source.letters().replay({ ids: [wanted] }, { ...change, by: name ?? "somebody" }));
+      return checked(await source.letters().replay({ ids: [wanted] }, { ...change, by }));
     },
     next: (_, { id: wanted }) => `/letters/${wanted}`,
   });
@@ -89,8 +86,8 @@ export const discardLetter = (source: LetterSource): Deed =>
     summary: "Mark one dead letter as done with",
     body: z.object({ id, reason: z.string().trim().min(1, "say why it is discarded").max(1_024) }),
     answer: report,
-    async run({ id: wanted, reason }, { name }) {
-      return checked(await source.letters().discard({ ids: [wanted] }, { reason, by: name ?? "somebody" }));
+    async run({ id: wanted, reason }, by) {
+      return checked(await source.letters().discard({ ids: [wanted] }, { reason, by }));
     },
     next: (_, { id: wanted }) => `/letters/${wanted}`,
   });

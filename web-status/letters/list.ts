@@ -47,7 +47,7 @@ export const letters = (source: LetterSource): Resource =>
       ]);
       const counted = source.groups();
       return {
-        groups: counted.groups.map((group) => ({ ...group, error: group.error })),
+        groups: [...counted.groups],
         total: counted.total,
         other: counted.other,
         read: counted.read,

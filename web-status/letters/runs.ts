@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { BulkRun, BulkRuns } from "metrobus";
 import { NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
+import { optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { filterFields, filterSchema, given, run, run as runSchema } from "./schemas.ts";
 import { showRun } from "./show.ts";
@@ -51,9 +52,6 @@ const rate = z.coerce
   .max(100_000)
   .default(0)
   .describe("Letters a second, at most; 0: as fast as it goes");
-const empty = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
-
 /** All letters of a filter that nobody has handled. */
 export const replayAll = ({ runs }: LetterSource): Deed =>
   deed({
@@ -62,14 +60,13 @@ export const replayAll = ({ runs }: LetterSource): Deed =>
     body: z.object({
       ...filterFields,
       rate,
-      from: empty(z.string()).describe("Rewind each to this stop"),
-      total: empty(z.coerce.number()),
+      from: optional(z.string()).describe("Rewind each to this stop"),
+      total: optional(z.coerce.number()),
     }),
     answer: run,
-    async run({ rate: perSecond, from, total, ...filter }, { name }) {
+    async run({ rate: perSecond, from, total, ...filter }, by) {
       const wanted = given(filterSchema.parse(filter));
       const change = from === undefined ? {} : { from };
-      const by = name ?? "somebody";
       return runAnswer(
         await runs().start({ action: "replay", filter: wanted, change, rate: perSecond, by, total: total ?? null }),
       );
@@ -85,12 +82,11 @@ export const discardAll = ({ runs }: LetterSource): Deed =>
       ...filterFields,
       rate,
       why: z.string().trim().min(1, "say why they are discarded").max(1_024),
-      total: empty(z.coerce.number()),
+      total: optional(z.coerce.number()),
     }),
     answer: run,
-    async run({ rate: perSecond, why, total, ...filter }, { name }) {
+    async run({ rate: perSecond, why, total, ...filter }, by) {
       const wanted = given(filterSchema.parse(filter));
-      const by = name ?? "somebody";
       return runAnswer(
         await runs().start({ action: "discard", filter: wanted, rate: perSecond, by, why, total: total ?? null }),
       );

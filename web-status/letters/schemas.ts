@@ -1,6 +1,6 @@
 import type { LetterFilter } from "metrobus";
 import { z } from "zod";
-import { epochMs } from "../schemas.ts";
+import { epochMs, optional } from "../schemas.ts";
 
 export const state = z.enum(["open", "asked", "replayed", "discarded"]);
 
@@ -9,9 +9,6 @@ const time = z.union([
   z.coerce.number().int(),
   z.iso.datetime({ local: true }).transform((at) => Date.parse(`${at.replace(/Z$/, "")}Z`)),
 ]);
-const optional = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
-
 /** What letters are meant, as a form or a query has it: an empty field means any. */
 export const filterFields = {
   stop: optional(text),

@@ -60,7 +60,7 @@ export function showLetters(
     looked: count(found.looked),
     back: found.back === null ? null : time(found.back),
     runs: found.runs.map((run) => ({ ...runFacts(run), href: `${base}/runs/${run.id}` })),
-    total_left: isByGroup ? left : null,
+    totalLeft: isByGroup ? left : null,
   });
 }
 

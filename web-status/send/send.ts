@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { deed, NotDone, resource, type Deed, type Resource, type Shown } from "../resource.ts";
+import { optional } from "../schemas.ts";
 import type { BusSource } from "../sources/bus.ts";
 import type { LatestStats } from "../sources/latest.ts";
 import { topicsOf } from "../sources/topics.ts";
@@ -26,9 +27,6 @@ export const sendForm = (latest: LatestStats): Resource =>
     },
   });
 
-const empty = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
-
 /** Its key finds it again: its id is known only where it boards. */
 export const send = (bus: BusSource): Deed =>
   deed({
@@ -37,8 +35,8 @@ export const send = (bus: BusSource): Deed =>
     body: z.object({
       topic: z.string().trim().min(1, "say which topic"),
       payload: z.string().describe("JSON text"),
-      key: empty(z.string().max(1_024)).describe("Default: one of its own"),
-      route: empty(z.string())
+      key: optional(z.string().max(1_024)).describe("Default: one of its own"),
+      route: optional(z.string())
         .transform((text) => text?.split(",").map((stop) => stop.trim()))
         .describe(
           "The stops to visit after it, with commas between; default: it is raw, and a busdriver gives it a route",

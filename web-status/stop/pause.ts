@@ -14,8 +14,8 @@ export const pauseStop = (stats: StatsStore): Deed =>
     body,
     answer,
     next,
-    async run({ stop }, { name }) {
-      await stats.pause(stop, name ?? "somebody");
+    async run({ stop }, by) {
+      await stats.pause(stop, by);
       return { stop, paused: true };
     },
   });

@@ -110,9 +110,8 @@ function whereItIs(visits: readonly TripVisit[], boarded: number, paused: Iterab
 /** Of the header with which it came to its last stop. */
 function aheadOf(header: TripAnswer["header"], visits: readonly TripVisit[]): string[] {
   const route = Array.isArray(header?.["route"]) ? header["route"].map(String).toReversed() : [];
-  const last = visits.at(-1);
-  if (last && last.outcome !== "forwarded" && last.outcome !== "later") return [];
-  return last?.outcome === "forwarded" && route[0] === last.detail ? route : last ? route : [];
+  const outcome = visits.at(-1)?.outcome;
+  return outcome === "forwarded" || outcome === "later" ? route : [];
 }
 
 async function fromTopics({ bus, latest }: TripSources, id: string): Promise<Trip | null> {
