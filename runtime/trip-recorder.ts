@@ -171,7 +171,7 @@ function noteOf(visit: Visit, instance: string, outcome: OutcomeKind, detail: st
     id: visit.id || firstMet(record),
     key: sample ? sample.key : textOf(record.key),
     boarded,
-    visits: sample ? [own] : [...readVisits({ carried, history, boarded }, setting.stop), own],
+    visits: sample ? [own] : [...readVisits({ carried, history, boarded }, setting.stop, record.timestamp), own],
     ...(sample?.header && { header: sample.header }),
   };
 }

@@ -18,7 +18,7 @@ export interface TripVisit {
   offset: string;
   /** When it came to the stop, epoch ms: its record's timestamp. */
   at: number;
-  /** From there until its callback began, and until its outcome was known. */
+  /** From there until its callback began, and until its outcome was known; told by another stop, whole ms, and sending counts as waiting. */
   waitedMs: number;
   workedMs: number;
   /** The last one's number, 1, 2, 3 … */

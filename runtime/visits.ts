@@ -2,14 +2,32 @@ import type { TripVisit } from "./trip-store.ts";
 
 /**
  * The header's field `visits`: what a message has been through, so that it is known when it fails, though nobody recorded it on its
- * way. One short text, since every message carries it: visits with blanks between, oldest first, each
- * `<stop>:<ms from boarding to its arrival>:<ms it waited>:<µs it was worked on>:<end of the instance's name>`, and
- * `:<attempt>` behind it unless that is the first. The stop is its place in historical_route, 1, 2, 3 …, or `@` and its name where
- * it is not in there. See docs/wire-format.md.
+ * way. One short text, since every message carries it and pays for each byte: visits with blanks between, oldest first, each
+ * `<stop>:<end of the instance's name>:<ms from boarding to its arrival>:<ms it was worked on>:<attempt>`; a number that is 0, and
+ * the attempt if it is the first, is empty, and colons at the end are left out. The stop is its place in historical_route,
+ * 1, 2, 3 …, or `@` and its name where it is not in there. How long it waited follows from when it came to the next one.
+ * See docs/wire-format.md.
  */
 
 /** Characters that a message carries; of more the oldest visits go. */
 export const MOST_CARRIED = 1_500;
+
+export interface OwnVisit {
+  /** Its place in historical_route, or `@` and its name. */
+  readonly stop: number | string;
+  readonly instance: string;
+  readonly sinceMs: number;
+  readonly workedMs: number;
+  readonly attempt: number;
+}
+
+export function writeVisit({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): string {
+  const worked = Math.round(workedMs);
+  const since = sinceMs === 0 ? "" : sinceMs;
+  if (attempt > 1) return `${stop}:${instance}:${since}:${worked || ""}:${attempt}`;
+  if (worked > 0) return `${stop}:${instance}:${since}:${worked}`;
+  return since === "" ? `${stop}:${instance}` : `${stop}:${instance}:${since}`;
+}
 
 /** `carried`: what stood in the header, which may be anything. What is returned needs no escapes in JSON. */
 export function addVisit(carried: unknown, own: string): string {
@@ -35,8 +53,8 @@ export interface Carrying {
   readonly boarded: number;
 }
 
-/** As the stop `here` reads them. */
-export function readVisits({ carried, history, boarded }: Carrying, here: string): TripVisit[] {
+/** As the stop `here` reads them, to which the message came at `arrived` (epoch ms). */
+export function readVisits({ carried, history, boarded }: Carrying, here: string, arrived: number): TripVisit[] {
   if (typeof carried !== "string") return [];
   const visits = carried
     .slice(-2 * MOST_CARRIED)
@@ -44,19 +62,22 @@ export function readVisits({ carried, history, boarded }: Carrying, here: string
     .map((text) => VISIT.exec(text))
     .filter((match) => match !== null);
   return visits.map((match, n) => {
-    const [, , , since, waited, worked, instance, attempt] = match;
+    const [, , , instance, , worked, attempt] = match;
+    const next = visits[n + 1];
+    const at = boarded + sinceOf(match);
+    const workedMs = Number(worked || 0);
     return {
       stop: stopOf(match, history),
       from: n === 0 ? "" : stopOf(visits[n - 1]!, history),
       instance: instance!,
       partition: "",
       offset: "",
-      at: boarded + Number(since),
-      waitedMs: Number(waited),
-      workedMs: Number(worked) / 1_000,
-      attempt: Number(attempt ?? 1),
+      at,
+      waitedMs: Math.max(0, (next ? boarded + sinceOf(next) : arrived) - at - workedMs),
+      workedMs,
+      attempt: Number(attempt || 1),
       outcome: "forwarded",
-      detail: n === visits.length - 1 ? here : stopOf(visits[n + 1]!, history),
+      detail: next ? stopOf(next, history) : here,
     };
   });
 }
@@ -65,5 +86,7 @@ function stopOf([, place, name]: RegExpExecArray, history: readonly string[]): s
   return name ?? history[Number(place) - 1] ?? "";
 }
 
-const VISIT = /^(?:(\d{1,5})|@([\w.-]{1,249})):(-?\d{1,13}):(\d{1,13}):(\d{1,16}):(\w{1,32})(?::(\d{1,6}))?$/;
+const sinceOf = ([, , , , since]: RegExpExecArray): number => Number(since || 0);
+
+const VISIT = /^(?:(\d{1,5})|@([\w.-]{1,249})):(\w{1,32})(?::(-?\d{1,13})?(?::(\d{1,13})?(?::(\d{1,6})?)?)?)?$/;
 const PLAIN = /^[\w.:@ -]+$/;

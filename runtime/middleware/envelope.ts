@@ -7,7 +7,7 @@ import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import { checkHops, checkTopic, nextStop } from "../route.ts";
 import type { Outcome, Visit } from "../visit.ts";
-import { addVisit } from "../visits.ts";
+import { addVisit, writeVisit } from "../visits.ts";
 
 /** Opens the envelope. */
 export function arrival(input: "routed" | "raw", field: PayloadField): Middleware {
@@ -83,9 +83,8 @@ function outgoing(visit: Visit, id: string, stack: readonly string[], write: Wri
 
 /** What the message has been through, this visit included: see visits.ts. */
 function withThis(visit: Visit, instance: string): string {
-  const { envelope, record, boarded, attempt, waitedMs, workedMs } = visit;
+  const { envelope, record, boarded, attempt, workedMs } = visit;
   const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
-  const times = `${record.timestamp - boarded}:${Math.round(waitedMs)}:${Math.round(workedMs * 1_000)}`;
-  const own = `${stop}:${times}:${instance}`;
-  return addVisit(visit.carried, attempt === 1 ? own : `${own}:${attempt}`);
+  const own = writeVisit({ stop, instance, sinceMs: record.timestamp - boarded, workedMs, attempt });
+  return addVisit(visit.carried, own);
 }

@@ -112,14 +112,13 @@ test("METROBUS_TRIPS=off records nothing, and adds nothing to messages; what the
   expect(await bus.metro.trips.trip("Source-0-0")).toBeNull();
 });
 
-const carriedBefore = (count: number) =>
-  Array.from({ length: count }, (_, n) => `@Stop-${n}:${n}:1:2000:here`).join(" ");
+const carriedBefore = (count: number) => Array.from({ length: count }, (_, n) => `@Stop-${n}:here:${n}:2`).join(" ");
 
 test.each([
   ["nothing", undefined, ""],
   ["a number", 7, ""],
-  ["what is no visit", "hello @Stop-1:x:1:1:here ::", "hello @Stop-1:x:1:1:here :: "],
-  ["what JSON escapes", '@Stop-1:1:1:1:here "\\\n', ""],
+  ["what is no visit", "hello @Stop-1:here:x:1 ::", "hello @Stop-1:here:x:1 :: "],
+  ["what JSON escapes", '@Stop-1:here:1:1 "\\\n', ""],
   ["visits", carriedBefore(3), `${carriedBefore(3)} `],
 ])(
   "a message that carries %s in the place of visits goes on with what it has been through",
@@ -129,23 +128,46 @@ test.each([
     await bus.metro.bus.send([message("Charge", "k", good!), message("Charge", "k", bad!)]);
     const carried = carriedOf((await bus.records("Log", 1))[0]!);
     expect(carried.startsWith(before)).toBe(true);
-    expect(carried.slice(before.length)).toMatch(/^1:\d+:\d+:\d+:\w{4}$/);
+    expect(carried.slice(before.length)).toMatch(/^1:\w{4}:\d+(:\d+)?$/);
     const failed = async () => (await bus.metro.trips.failures("Charge")).visits;
     await eventually(async () => (await failed()).length === 1);
     expect(await failed()).toMatchObject([{ id: "me", stop: "Charge", outcome: "dead", attempt: 2 }]);
   },
 );
 
+test("what a message has been through is told when it fails: where, when, how long it waited and was worked on, at which attempt", async () => {
+  await using bus = await pipeline({}, recordNone);
+  const boarded = Date.now() - 60_000;
+  const carried = "@A:here @B-1:there:100:20 @C:here:500::3 @D:it:400 @E:it:1000:4000 @F:it:30000";
+  await bus.metro.bus.send([message("Charge", "k", envelope(13, carried, boarded))]);
+  const trip = async () => bus.metro.trips.trip("me");
+  await eventually(async () => ((await trip())?.visits.length ?? 0) > 6);
+  const told = (await trip())!.visits;
+  expect(told.map(({ stop, detail, at, waitedMs, workedMs }) => [stop, detail, at - boarded, waitedMs, workedMs]))
+    // In the order of their times, since the clocks of two processes may differ.
+    .toEqual([
+      ["A", "B-1", 0, 100, 0],
+      ["B-1", "C", 100, 380, 20],
+      ["D", "E", 400, 600, 0],
+      ["C", "D", 500, 0, 0],
+      ["E", "F", 1_000, 25_000, 4_000],
+      ["F", "Charge", 30_000, told.at(-1)!.at - boarded - 30_000, 0],
+      ["Charge", "E13", expect.any(Number), expect.any(Number), expect.any(Number)],
+    ]);
+  expect(told.map(({ instance }) => instance).slice(0, 3)).toEqual(["here", "there", "it"]);
+  expect(told.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 3, 1, 1, 2]);
+});
+
 test("of very many visits a message carries the newest", async () => {
   await using bus = await pipeline();
   await bus.metro.bus.send([message("Charge", "k", envelope(1, carriedBefore(1_000)))]);
   const carried = carriedOf((await bus.records("Log", 1))[0]!);
   expect(carried.length).toBeLessThan(MOST_CARRIED + 200);
-  expect(carried).toMatch(/^@Stop-\d+:.* @Stop-999:999:1:2000:here 1:[^ ]+$/);
+  expect(carried).toMatch(/^@Stop-\d+:.* @Stop-999:here:999:2 1:[^ ]+$/);
 });
 
-const envelope = (n: number, visits: unknown): string => {
-  const header = { route: ["Log"], historical_route: ["Charge"], id: "me", boarded: Date.now() - 60_000, visits };
+const envelope = (n: number, visits: unknown, boarded = Date.now() - 60_000): string => {
+  const header = { route: ["Log"], historical_route: ["Charge"], id: "me", boarded, visits };
   return JSON.stringify({ header, payload: { n } });
 };
 const carriedOf = (record: Received): string => (json(record)["header"] as { visits: string }).visits;

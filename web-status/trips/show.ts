@@ -59,7 +59,7 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
       since: n === 0 ? null : `+${duration(visit.at - boarded)}`,
       time: new Date(visit.at).toISOString().slice(11, 23),
       waited: duration(visit.waitedMs),
-      worked: source === "recorded" ? duration(visit.workedMs) : null,
+      worked: source === "recorded" ? workedFor(visit) : null,
       place: visit.offset === "" ? null : `partition ${visit.partition}, offset ${visit.offset}`,
       errorText: visit.error ? `${visit.error.name}: ${visit.error.message}` : null,
       payload: visit.payload === undefined ? null : pretty(visit.payload),
@@ -67,6 +67,10 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
     })),
   });
 }
+
+/** Told by another stop, it is in whole milliseconds. */
+const workedFor = ({ workedMs, offset }: TripAnswer["visits"][number]): string =>
+  offset === "" && workedMs === 0 ? "< 1 ms" : duration(workedMs);
 
 const stopHref = (base: string, stop: string): string => `${base}/stops/${encodeURIComponent(stop)}`;
 
