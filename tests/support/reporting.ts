@@ -18,14 +18,15 @@ export interface Told {
 
 const MEGABYTE = 1_048_576;
 
-/** For a process under test: prints what there is to tell as one line of JSON, for each line that comes on stdin. It ends with whoever has started it. */
+/** For a process under test: prints what there is to tell as a line with its number and JSON, for each line that comes on stdin. It ends with whoever has started it. */
 export function tellOnDemand(metro: MetroBus): void {
+  let times = 0;
   createInterface({ input: process.stdin })
-    .on("line", () => void tell(metro))
+    .on("line", () => void tell(metro, ++times))
     .on("close", () => process.exit());
 }
 
-async function tell(metro: MetroBus): Promise<void> {
+async function tell(metro: MetroBus, times: number): Promise<void> {
   await metro.recorder.flush();
   const { stops } = await metro.stats.read();
   const counts: Told["counts"] = {};
@@ -45,14 +46,12 @@ async function tell(metro: MetroBus): Promise<void> {
     externalMB: external / MEGABYTE,
     handles,
   };
-  process.stdout.write(`told ${JSON.stringify(told)}\n`);
+  process.stdout.write(`told ${times} ${JSON.stringify(told)}\n`);
 }
 
-/** Asks a process that was started; rejects when it ends instead of answering. */
+/** Asks a process that was started, `times`: for the first, second … time; rejects when it ends instead of answering. */
 export async function ask(running: Running, times: number): Promise<Told> {
   running.process.stdin!.write("\n");
-  const all = new RegExp(`(told .*\\n[^]*){${times}}`);
-  const output = await running.printed(all);
-  const lines = output.split("\n").filter((line) => line.startsWith("told "));
-  return JSON.parse(lines[times - 1]!.slice("told ".length)) as Told;
+  const answer = new RegExp(`^told ${times} (.*)\n`, "m");
+  return JSON.parse(answer.exec(await running.printed(answer))![1]!) as Told;
 }
