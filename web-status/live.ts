@@ -15,6 +15,8 @@ export interface LiveOptions {
   missedAtMost?: number;
   /** Different views at once; who wants one more is sent away. */
   viewsAtMost?: number;
+  /** Then a stream ends with an event that says so, and who watches on asks anew: what he may see may be another thing by now. Default: a quarter of an hour. */
+  stayMs?: number;
 }
 
 interface View {
@@ -32,7 +34,7 @@ interface View {
  * viewer: it misses updates. Should a `render` reject, the streams of its view are destroyed with its error.
  */
 export function live(options: LiveOptions = {}): Live {
-  const { everyMs = 1_000, missedAtMost = 30, viewsAtMost = 500 } = options;
+  const { everyMs = 1_000, missedAtMost = 30, viewsAtMost = 500, stayMs = 900_000 } = options;
   const views = new Map<string, View>();
   const closed = new AbortController();
   let running = false;
@@ -79,7 +81,13 @@ export function live(options: LiveOptions = {}): Live {
       if (closed.signal.aborted || (!views.has(key) && views.size >= viewsAtMost)) return viewer.destroy();
       const view = views.get(key) ?? newView(render);
       views.set(key, view);
+      const leaving = setTimeout(() => {
+        view.viewers.delete(viewer);
+        viewer.push(AGAIN);
+        viewer.push(null);
+      }, stayMs).unref();
       viewer.once("close", () => {
+        clearTimeout(leaving);
         view.viewers.delete(viewer);
         if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
       });
@@ -107,6 +115,9 @@ const newView = (render: View["render"]): View => ({
 
 /** Tells the browser that the connection lives. */
 const UNCHANGED = eventOf("unchanged", "");
+
+/** Ends a stream. */
+const AGAIN = eventOf("again", "");
 
 /** JSON has no line breaks, which would end an event's data. */
 function eventOf(name: string, text: string): Buffer {

@@ -34,6 +34,14 @@ const inOneLine = async (page: Page, selector = "#main") => {
     .replace(/&amp;/g, "&")
     .replace(/\s+/g, " ");
 };
+/** JSON that is none stays in its field, with the reason. */
+async function expectNotSent(page: Page, json: string, button: string): Promise<void> {
+  const field = page.getByLabel("Payload, as JSON");
+  await field.fill(json);
+  await page.getByRole("button", { name: button, exact: true }).click();
+  const why = await page.evaluate('document.querySelector("#payload").validationMessage');
+  expect([await field.inputValue(), why]).toEqual([json, expect.stringMatching(/^This is not JSON: /)]);
+}
 /** Text that would be something else where it is not escaped. */
 const HOSTILE = `<script>alert("1")</script><img src=x onerror=alert(2)>'"&amp;</bdi></pre></textarea>\u202e\u2066rtl`;
 const LONG = "y".repeat(10_000);
@@ -344,22 +352,28 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       expect(await page.getByRole("button", { name: "Replay" }).count()).toBe(0);
     });
 
-    test("a letter is replayed edited; what is no JSON is told, and the letter stays", async () => {
+    test("a letter is replayed edited; what is no JSON is told and not sent, and what was typed stays", async () => {
       const path = await letterOf(1);
       const page = await operator(scene.web.url, "ann", path);
       await page.getByText("Replay it edited").click();
-      await page.getByLabel("Payload, as JSON").fill("{ n: 100 }");
-      await act(page, "Replay edited");
-      expect(await inOneLine(page)).toMatch(/JSON/);
+      await expectNotSent(page, "{ n: 100 }", "Replay edited");
       expect(await came(1)).toBe(1);
-      await page.goto(scene.web.url + path);
-      expect(await inOneLine(page)).toContain("Nobody has acted on it");
-      await page.getByText("Replay it edited").click();
       await page.getByLabel("Payload, as JSON").fill('{ "n": 100 }');
       await act(page, "Replay edited");
       expect(await inOneLine(page)).toMatch(/It has been replayed.*"n": 1 }.*replay, edited done ann/);
       await eventually(() => arrived.includes(100));
       expect(arrived).not.toContain(1);
+    });
+
+    test("who is not logged in any more is told so, and what was on the page stays", async () => {
+      const page = await operator(scene.web.url, "ann", "/audit");
+      await page.locator("#connection[data-state=live]").waitFor();
+      const before = await inOneLine(page, "h1");
+      await page.context().clearCookies();
+      // As if it had been away, and came back.
+      await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+      await page.locator("#connection").getByText("You may not see this any more").waitFor();
+      expect(await inOneLine(page, "h1")).toBe(before);
     });
 
     test("a letter is rewound to a stop of its route", async () => {
@@ -425,11 +439,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
     test("a message is sent from the page, and its trip is seen", async () => {
       const page = await operator(scene.web.url, "ann", `/send?topic=${before}`);
       await page.getByLabel("Route after it").fill(stop);
-      await page.getByLabel("Payload, as JSON").fill("{ n: 300 }");
-      await act(page, "Send");
-      expect(await inOneLine(page)).toContain("the payload is not JSON");
-      await page.goto(`${scene.web.url}/send?topic=${before}`);
-      await page.getByLabel("Route after it").fill(stop);
+      await expectNotSent(page, "{ n: 300 }", "Send");
       await page.getByLabel("Payload, as JSON").fill('{ "n": 300 }');
       await act(page, "Send");
       await eventually(() => arrived.includes(300));

@@ -1,7 +1,6 @@
 // Keeps a view new while it is seen. The server sends the same HTML as it wrote at first; only what differs is changed, so that
 // focus, selection, scroll, what is typed and what is unfolded stay.
 import { Idiomorph } from "./vendor/idiomorph.js";
-import { drawCharts } from "./charts.js";
 import "./map.js";
 
 const main = document.querySelector("#main");
@@ -14,6 +13,7 @@ const STATES = {
   live: "Live",
   waiting: "Waiting for numbers…",
   lost: "No connection to the status page, trying again…",
+  refused: "You may not see this any more: reload the page",
 };
 /** What is the reader's own, and not the server's to change. */
 const OWN = new Set(["open", "value", "checked"]);
@@ -41,6 +41,7 @@ function open() {
     alive();
   });
   source.addEventListener("unchanged", alive);
+  source.addEventListener("again", open);
   source.addEventListener("error", lost);
   timer = setTimeout(lost, SILENT_MS);
 }
@@ -54,7 +55,14 @@ function alive() {
 function lost() {
   say("lost");
   close();
-  timer = setTimeout(open, RETRY_MS * (1 + Math.random()));
+  timer = setTimeout(openIfAllowed, RETRY_MS * (1 + Math.random()));
+}
+
+/** An event source does not tell why it was refused: a session may have ended. */
+async function openIfAllowed() {
+  const { status } = await fetch(location.href, { method: "HEAD" }).catch(() => ({ status: 0 }));
+  if (status === 401 || status === 403) say("refused");
+  else open();
 }
 
 function show(html) {
@@ -69,7 +77,14 @@ function show(html) {
       beforeNodeRemoved: (node) => !(node instanceof Element && node.parentElement?.matches(".chart")),
     },
   });
-  drawCharts(main);
+  void drawCharts();
+}
+
+/** What draws is fetched where there is something to draw. */
+async function drawCharts() {
+  if (!main.querySelector(".chart")) return;
+  const charts = await import("./charts.js");
+  charts.drawCharts(main);
 }
 
 function openWhileInView() {
@@ -77,7 +92,7 @@ function openWhileInView() {
   else open();
 }
 
-drawCharts(main);
+void drawCharts();
 if (main.dataset.live === "on") {
   say("connecting");
   document.addEventListener("visibilitychange", openWhileInView);

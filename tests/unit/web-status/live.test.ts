@@ -50,6 +50,17 @@ test("nothing is read or rendered while nobody watches", async () => {
   stream.close();
 });
 
+test("after a while a stream ends and says that one is to ask again; the other viewers stay", async () => {
+  const { render } = numbering();
+  const stream = one(render, { everyMs: 1, stayMs: 20 });
+  const told = (await stream.join().toArray()).map(String);
+  expect(told.at(-1)).toBe('event: again\ndata: ""\n\n');
+  const [first, second] = [stream.join(), stream.join()];
+  first.destroy();
+  expect((await second.toArray()).length).toBeGreaterThan(1);
+  stream.close();
+});
+
 test("a viewer that reads slowly misses updates: one event waits for it, however long", async () => {
   const { rendered, render } = numbering();
   const stream = one(render, { everyMs: 1, missedAtMost: Infinity });
