@@ -77,3 +77,8 @@ export function age(at: number, now: number): string {
 export function clock(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)} UTC`;
 }
+
+/** Day and time in UTC: `2026-11-21 14:03:22`. */
+export function time(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace("T", " ");
+}

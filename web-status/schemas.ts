@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quantile, type Buckets } from "metrobus";
 
 /** Parts of what programs are answered, as the API's document has them. */
 
@@ -7,6 +8,12 @@ export const milliseconds = z.number().nullable().describe("Milliseconds; null: 
 export const outcome = z.enum(["forwarded", "arrived", "dropped", "dead", "later"]);
 
 export const quantiles = z.object({ p50: milliseconds, p95: milliseconds, p99: milliseconds });
+
+export const quantilesOf = (buckets: Buckets): z.infer<typeof quantiles> => ({
+  p50: quantile(buckets, 0.5),
+  p95: quantile(buckets, 0.95),
+  p99: quantile(buckets, 0.99),
+});
 
 export const counted = z.object({
   outcome,

@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { time } from "../format.ts";
 import { resource, type Resource, type Shown } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { view } from "../views.ts";
 import { action } from "./letter.ts";
-import { OUTCOMES, time } from "./show.ts";
+import { OUTCOMES } from "./show.ts";
 
 const query = z.object({ before: z.string().max(4_096).optional().describe("The cursor of the page before this one") });
 const answer = z.object({

@@ -1,7 +1,8 @@
+import { time } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LetterAnswer } from "./letter.ts";
-import { OUTCOMES, time } from "./show.ts";
+import { OUTCOMES } from "./show.ts";
 
 const letterPage = view("letter");
 

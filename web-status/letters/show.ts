@@ -1,4 +1,4 @@
-import { age, count, figure } from "../format.ts";
+import { age, count, figure, time } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LettersAnswer } from "./list.ts";
@@ -7,8 +7,6 @@ import type { Filter } from "./schemas.ts";
 
 const lettersPage = view("letters");
 const runPage = view("run");
-
-export const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace("T", " ");
 
 /** An address with these parameters, those without a value left out. */
 function address(path: string, query: Readonly<Record<string, string | number | null | undefined>>): string {

@@ -47,8 +47,9 @@ export function lagSource(bus: BusSource): Lag {
   async function look(snapshot: Snapshot): Promise<void> {
     const metro = bus.get();
     const [foundUntold, foundAges] = [new Map<string, StopLag>(), new Map<string, number | null>()];
+    const lanesTold = lanesOf(snapshot.instances);
     for (const stop of topicsOf(snapshot)) {
-      const told = lanesOf(stop, snapshot.instances);
+      const told = lanesTold.get(stop) ?? [];
       const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
       const worst = lanes.toSorted((a, b) => b.messages - a.messages)[0];
       const seconds = worst && worst.messages > 0 ? await ageOf(metro, stop, worst) : null;
@@ -73,14 +74,12 @@ export function lagSource(bus: BusSource): Lag {
     all(snapshot) {
       lookNowAndThen(snapshot);
       const found = new Map(untold);
-      for (const stop of topicsOf(snapshot)) {
-        const lanes = lanesOf(stop, snapshot.instances);
-        if (lanes.length > 0) found.set(stop, { ...sum(lanes), seconds: ages.get(stop) ?? null });
-      }
+      for (const [stop, lanes] of lanesOf(snapshot.instances))
+        found.set(stop, { ...sum(lanes), seconds: ages.get(stop) ?? null });
       return found;
     },
     async of(stop, snapshot) {
-      const told = lanesOf(stop, snapshot.instances);
+      const told = lanesOf(snapshot.instances).get(stop) ?? [];
       try {
         const metro = bus.get();
         const lanes = lanesOfBus(await stateOf(metro, stop, snapshot), told);
@@ -99,17 +98,22 @@ export function lagSource(bus: BusSource): Lag {
   };
 }
 
-/** As the processes that have them tell of them. */
-function lanesOf(stop: string, instances: readonly Instance[]): LaneLag[] {
-  return instances
-    .flatMap(({ instance, stops }) =>
-      stops
-        .filter((each) => each.stop === stop)
-        .flatMap(({ lanes }) =>
-          lanes.map((lane) => ({ ...lane, messages: Math.max(0, lane.end - lane.position), seconds: null, instance })),
-        ),
-    )
-    .toSorted(byLane);
+/** Of each stop of which processes have lanes, as they tell of them. */
+function lanesOf(instances: readonly Instance[]): Map<string, LaneLag[]> {
+  const found = new Map<string, LaneLag[]>();
+  for (const { instance, stops } of instances) {
+    for (const { stop, lanes } of stops) {
+      if (lanes.length === 0) continue;
+      const told = lanes.map((lane) => ({
+        ...lane,
+        messages: Math.max(0, lane.end - lane.position),
+        seconds: null,
+        instance,
+      }));
+      found.set(stop, [...(found.get(stop) ?? []), ...told].toSorted(byLane));
+    }
+  }
+  return found;
 }
 
 /** As the bus has them, with what the processes tell of them besides. */
@@ -153,11 +157,13 @@ async function ageOf({ bus }: MetroBus, topic: string, { lane, position }: LaneL
   return null;
 }
 
-function sum(lanes: readonly LaneLag[]): StopLag {
-  const known = lanes.flatMap(({ growth }) => growth ?? []);
+/** The oldest message's age is that of the lane where it has waited longest. */
+export function sum(lanes: readonly LaneLag[]): StopLag {
+  const ages = lanes.flatMap(({ seconds }) => seconds ?? []);
+  const growths = lanes.flatMap(({ growth }) => growth ?? []);
   return {
     messages: lanes.reduce((total, { messages }) => total + messages, 0),
-    seconds: null,
-    growth: known.length > 0 ? known.reduce((total, growth) => total + growth, 0) : null,
+    seconds: ages.length > 0 ? Math.max(...ages) : null,
+    growth: growths.length > 0 ? growths.reduce((total, growth) => total + growth, 0) : null,
   };
 }

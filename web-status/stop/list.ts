@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { quantile, type Buckets } from "metrobus";
 import { resource, type Resource, type Shown } from "../resource.ts";
-import { counted, epochMs, quantiles, totals } from "../schemas.ts";
+import { counted, epochMs, quantiles, quantilesOf, totals } from "../schemas.ts";
 import { known, type LatestStats } from "../sources/latest.ts";
 import { view } from "../views.ts";
 import { everyStop, present, totalsOf, type StopView } from "./present.ts";
@@ -79,9 +78,3 @@ function stopOfAll({ worked, waited, counts, ...stop }: StopView): StopOfAll {
     waitedMs: quantilesOf(waited),
   };
 }
-
-const quantilesOf = (buckets: Buckets) => ({
-  p50: quantile(buckets, 0.5),
-  p95: quantile(buckets, 0.95),
-  p99: quantile(buckets, 0.99),
-});

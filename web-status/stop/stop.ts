@@ -1,7 +1,7 @@
 import { z } from "zod";
 import {
   merge,
-  quantile,
+  SPANS,
   type Buckets,
   type Count,
   type Instance,
@@ -11,12 +11,10 @@ import {
   type TripStore,
 } from "metrobus";
 import { NotFound, resource, type Resource } from "../resource.ts";
-import { counted, epochMs, instance, lane, quantiles, totals, visit } from "../schemas.ts";
-import type { Lag, LaneLag } from "../sources/lag.ts";
+import { counted, epochMs, instance, lane, quantiles, quantilesOf, totals, visit } from "../schemas.ts";
+import { sum, type Lag, type LaneLag } from "../sources/lag.ts";
 import type { Present } from "../map/present-topology.ts";
 import { showStop } from "./show-stop.ts";
-
-const SPANS = { "15m": 10_000, "6h": 240_000, "24h": 900_000 } as const;
 
 const query = z.object({
   stop: z.string().min(1).max(1_024),
@@ -112,7 +110,7 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
         lag: waits,
         instances: instances.map((each) => instanceOf(each, name)),
         span,
-        stepMs: SPANS[span],
+        stepMs: SPANS[span].stepMs,
         history: history.map(stepOf),
         failures: failures && { visits: failures.visits.map((each) => ({ ...each })), notKept: failures.notKept },
       } satisfies StopAnswer;
@@ -142,15 +140,11 @@ const pick = ({ processed, forwarded, arrived, dropped, dead, later }: typeof NO
 });
 
 function waiting(lanes: readonly LaneLag[]): StopAnswer["lag"] {
-  const messages = lanes.reduce((sum, lane) => sum + lane.messages, 0);
-  const ages = lanes.flatMap(({ seconds }) => seconds ?? []);
-  const growths = lanes.flatMap(({ growth }) => growth ?? []);
-  const growth = growths.length > 0 ? growths.reduce((sum, each) => sum + each, 0) : null;
+  const all = sum(lanes);
+  const { messages, growth } = all;
   const falls = growth !== null && growth < 0 && messages > 0;
   return {
-    messages,
-    seconds: ages.length > 0 ? Math.max(...ages) : null,
-    growth,
+    ...all,
     caughtUpInS: falls ? messages / -growth : null,
     lanes: lanes.map((lane) => ({ ...lane })),
   };
@@ -176,24 +170,13 @@ function instanceOf({ instance, host, pid, version, startedAt, seenAt, stops }: 
 }
 
 function stepOf({ at, counts, worked, waited }: Step): StopAnswer["history"][number] {
-  const sum = (kind: Count["outcome"]) =>
-    counts.filter(({ outcome }) => outcome === kind).reduce((total, { count }) => total + count, 0);
-  const [forwarded, arrived, dropped, dead, later] = [
-    sum("forwarded"),
-    sum("arrived"),
-    sum("dropped"),
-    sum("dead"),
-    sum("later"),
-  ];
+  const done = { forwarded: 0, arrived: 0, dropped: 0, dead: 0, later: 0 };
+  for (const { outcome, count } of counts) done[outcome] += count;
   const drops = counts.filter(({ outcome }) => outcome === "dropped");
   return {
     at,
-    processed: forwarded + arrived + dropped + dead,
-    forwarded,
-    arrived,
-    dropped,
-    dead,
-    later,
+    processed: done.forwarded + done.arrived + done.dropped + done.dead,
+    ...done,
     drops: drops.map(({ detail, count }) => ({ reason: detail, count })),
     workedMs: quantilesOf(worked),
     waitedMs: quantilesOf(waited),
@@ -201,9 +184,3 @@ function stepOf({ at, counts, worked, waited }: Step): StopAnswer["history"][num
 }
 
 const sumBuckets = (all: readonly Buckets[]): Buckets => all.reduce(merge, {});
-
-const quantilesOf = (buckets: Buckets) => ({
-  p50: quantile(buckets, 0.5),
-  p95: quantile(buckets, 0.95),
-  p99: quantile(buckets, 0.99),
-});
