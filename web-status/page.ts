@@ -34,7 +34,7 @@ export interface PageOptions {
 
 /** An Express router, to be mounted under any path. */
 export interface StatusPage extends Router {
-  /** Connects to the bus, and carries out bulk runs; else the first request has it do so. */
+  /** Connects to the bus, from when on bulk runs are carried out; else the first request has it do so. */
   begin(): void;
   /** Ends the live streams and the page's own connections. */
   end(): Promise<void>;
@@ -87,12 +87,8 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
     send(bus),
   ];
   const opened = async ({ path }: Request) => void (path === "/" && (await stats.hit().catch(() => 0)));
-  const begin = (): void => {
-    bus.begin();
-    source.begin();
-  };
   const visitor: Serving["visitor"] = (request) => {
-    begin();
+    bus.begin();
     return allowed.visitor(request);
   };
   const entry = logIn(allowed, { visitor });
@@ -112,7 +108,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
   const serving: Serving = { resources, deeds, live, visitor, opened, more };
   const page = router(routes(serving), log);
   return Object.assign(page, {
-    begin,
+    begin: () => bus.begin(),
     async end() {
       live.close();
       await Promise.all([map.close(), source.close()]);

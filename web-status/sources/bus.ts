@@ -5,6 +5,8 @@ import { asError, connect, MetrobusError, Unavailable, type Logger, type MetroBu
 export interface BusSource {
   /** Throws Unavailable, with the reason, while there is no connection. */
   get(): MetroBus;
+  /** Resolves when there is one, and never if it is closed before. */
+  readonly ready: Promise<MetroBus>;
   /** Begins to connect, if nobody has. */
   begin(): void;
   close(): Promise<void>;
@@ -17,6 +19,7 @@ const ATTEMPT = "5s";
 /** Connects behind the page's back, again and again until it works. */
 export function busBehind(settings: Settings, log: Logger): BusSource {
   const over = new AbortController();
+  const ready = Promise.withResolvers<MetroBus>();
   let metro: MetroBus | undefined;
   let fault = "the connection to the bus is being made";
   let began = false;
@@ -27,6 +30,7 @@ export function busBehind(settings: Settings, log: Logger): BusSource {
         const found = await connect({ ...settings, METROBUS_CONNECT_TIMEOUT: ATTEMPT });
         if (over.signal.aborted) return await found.close();
         metro = found;
+        ready.resolve(found);
         return log.info("connected to the bus");
       } catch (error) {
         const said = error instanceof MetrobusError ? error.message : "the bus can't be reached: see the page's log";
@@ -46,6 +50,7 @@ export function busBehind(settings: Settings, log: Logger): BusSource {
       if (!metro) throw new Unavailable(fault);
       return metro;
     },
+    ready: ready.promise,
     async close() {
       over.abort();
       await metro?.close();
@@ -56,6 +61,7 @@ export function busBehind(settings: Settings, log: Logger): BusSource {
 /** A bus that somebody else opens and closes. */
 export const busGiven = (metro: MetroBus): BusSource => ({
   get: () => metro,
+  ready: Promise.resolve(metro),
   begin: () => undefined,
   close: async () => undefined,
 });

@@ -8,8 +8,6 @@ export interface LetterSource {
   runs(): BulkRuns;
   /** Counts by group as far as they are read; reading goes on behind this. */
   groups(): LetterGroups & { readonly read: number; readonly all: number; readonly fault: string | null };
-  /** Bulk runs are carried out from now on, as soon as there is a bus. */
-  begin(): void;
   close(): Promise<void>;
 }
 
@@ -20,16 +18,13 @@ interface Opened {
   readonly counts: ReturnType<DeadLetters["counts"]>;
 }
 
-const AGAIN_MS = 1_000;
-
-/** Carries out bulk runs, those too that another page has left behind. */
+/** Carries out bulk runs from when there is a bus, those too that another page has left behind. */
 export function letterSource(bus: BusSource): LetterSource {
   const over = new AbortController();
   let opened: Opened | undefined;
   let working: AsyncDisposable | undefined;
   let refreshing: Promise<void> | undefined;
   let fault: string | null = null;
-  let timer: NodeJS.Timeout | undefined;
 
   function open(): Opened {
     const metro = bus.get();
@@ -40,19 +35,9 @@ export function letterSource(bus: BusSource): LetterSource {
     return (opened = { metro, letters, runs, counts: letters.counts(over.signal) });
   }
 
-  const waiting = () => {
-    try {
-      open();
-    } catch {
-      // There is no bus yet.
-      timer = setTimeout(waiting, AGAIN_MS).unref();
-    }
-  };
+  void bus.ready.then(() => over.signal.aborted || open());
 
   return {
-    begin() {
-      if (timer === undefined) timer = setTimeout(waiting, 0).unref();
-    },
     letters: () => open().letters,
     runs: () => open().runs,
     groups() {
@@ -68,7 +53,6 @@ export function letterSource(bus: BusSource): LetterSource {
       return { ...counts.groups(), read, all, fault };
     },
     async close() {
-      clearTimeout(timer);
       over.abort(new Error("the page ends"));
       await working?.[Symbol.asyncDispose]();
     },
