@@ -10,7 +10,7 @@ export const routes: Measure = {
   name: "routes",
   async run(bench) {
     const [many, one] = [1_000, 1].map((count) =>
-      workload(`Routes-${count}`, Math.ceil(bench.messages / 2), { routes: count, outputs: OUTPUTS }),
+      workload(`Routes-${count}`, bench.messages, { routes: count, outputs: OUTPUTS }),
     );
     for (const work of [many!, one!]) await load(bench.cluster, work);
     const [{ metrobus: variant }, what] = [variants, "1,000 routes over 1"];

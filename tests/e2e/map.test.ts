@@ -1,11 +1,12 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { connect, type MetroBus } from "metrobus";
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Count, From, StatsStore } from "../../runtime/stats-store.ts";
 import { startWeb, type Web } from "../../web-status/server.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { eventually } from "../support/probe.ts";
+import { visitors } from "../support/visitors.ts";
 
 const browser = await launchChromium();
 const looks = [400, 1000, 1900].flatMap((width) => (["light", "dark"] as const).map((theme) => ({ width, theme })));
@@ -69,31 +70,21 @@ describe.skipIf(!browser)("the map in Chromium (needs a browser: set CHROMIUM_PA
   const settings = { METROBUS_BUS: "memory", PORT: "0", LOG_LEVEL: "silent" } as const;
   let bus: MetroBus;
   let web: Web;
-  let complaints: string[];
+  const { complaints, open, leave } = visitors(browser!);
 
   beforeEach(async () => {
     bus = await connect(settings);
     web = await startWeb({ settings, bus });
-    complaints = [];
   });
   afterEach(async () => {
+    await leave();
     await web.close();
     await bus.close();
-    expect(complaints).toEqual([]);
+    expect(complaints.splice(0)).toEqual([]);
   });
 
-  async function openMap(options: BrowserContextOptions = {}, path = "/"): Promise<Page> {
-    const context = await browser!.newContext({ viewport: { width: 1000, height: 800 }, ...options });
-    onTestFinished(() => context.close());
-    const page = await context.newPage();
-    page.on("console", (entry) => {
-      if (["error", "warning"].includes(entry.type())) complaints.push(entry.text());
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(web.url + path);
-    return page;
-  }
-
+  const openMap = (options: BrowserContextOptions = {}, path = "/") =>
+    open(web.url + path, { viewport: { width: 1000, height: 800 }, ...options });
   const station = (page: Page, name: string) => page.locator(".map-wide").getByRole("link", { name: `${name}:` });
   const live = (page: Page) => page.locator("#connection[data-state=live]").waitFor();
   const laidOut = (page: Page) =>
@@ -106,7 +97,7 @@ describe.skipIf(!browser)("the map in Chromium (needs a browser: set CHROMIUM_PA
   describe.for(Object.entries(states))("with %s", ([, prepare]) => {
     test.for(looks)("$width px, $theme: nothing for axe to find, nothing beyond the edge", async ({ width, theme }) => {
       await prepare(bus.stats);
-      const page = await openMap({ viewport: { width, height: 900 }, colorScheme: theme, reducedMotion: "reduce" });
+      const page = await openMap({ viewport: { width, height: 900 }, colorScheme: theme });
       await live(page);
       const { violations } = await new AxeBuilder({ page }).analyze();
       expect(violations.map(({ id, nodes }) => [id, nodes[0]!.html])).toEqual([]);

@@ -8,6 +8,7 @@ import { launchChromium } from "../support/chromium.ts";
 import { freePort, hasDocker } from "../support/docker.ts";
 import { eventually } from "../support/probe.ts";
 import { startRedis } from "../support/redis.ts";
+import { visitors } from "../support/visitors.ts";
 
 const browser = await launchChromium();
 const docker = await hasDocker();
@@ -79,33 +80,21 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
   let bus: MetroBus;
   let stats: StatsStore;
   let web: Web;
-  let complaints: string[];
+  const { complaints, open, leave } = visitors(browser!);
 
   beforeEach(async () => {
     bus = await connect(settings);
     ({ stats } = bus);
     web = await startWeb({ settings, bus });
-    complaints = [];
   });
   afterEach(async () => {
+    await leave();
     await web.close();
     await bus.close();
-    expect(complaints).toEqual([]);
+    expect(complaints.splice(0)).toEqual([]);
   });
 
-  async function openPage(url = `${web.url}/stops`, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser!.newContext(options);
-    onTestFinished(() => context.close());
-    const page = await context.newPage();
-    const isTold = (text: string) => text.includes("503 (Service Unavailable)");
-    page.on("console", (entry) => {
-      if (["error", "warning"].includes(entry.type()) && !isTold(entry.text())) complaints.push(entry.text());
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(url);
-    return page;
-  }
-
+  const openPage = (url = `${web.url}/stops`, options: BrowserContextOptions = {}) => open(url, options);
   const stop = (page: Page, name: string) =>
     page.locator(".stop").filter({ has: page.getByRole("heading", { name, level: 2, exact: true }) });
   const live = (page: Page) => page.locator("#connection").getByText("Live").waitFor();
@@ -122,11 +111,7 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
   describe.for(Object.entries(states))("with the state %s", ([state, prepare]) => {
     test.for(looks)("$width px, $theme: nothing for axe to find, nothing beyond the edge", async ({ width, theme }) => {
       await prepare(stats);
-      const page = await openPage(`${web.url}/stops`, {
-        viewport: { width, height: 900 },
-        colorScheme: theme,
-        reducedMotion: "reduce",
-      });
+      const page = await openPage(`${web.url}/stops`, { viewport: { width, height: 900 }, colorScheme: theme });
       await page.locator("#connection[data-state=live], #connection[data-state=waiting]").waitFor();
       for (const summary of await page.locator("summary").all()) await summary.click();
       expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
@@ -230,7 +215,8 @@ describe.skipIf(!browser)("the page in Chromium (needs a browser: set CHROMIUM_P
     await page.getByText("No connection to the status page").waitFor();
     web = await startWeb({ settings: again, bus });
     await live(page);
-    complaints = complaints.filter((complaint) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(complaint));
+    const others = complaints.splice(0).filter((each) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(each));
+    expect(others).toEqual([]);
   });
 
   test("the keyboard reaches everything, beginning with a way past the header", async () => {

@@ -6,36 +6,9 @@ import { lineDiagram } from "../../../web-status/map/line.ts";
 import { routeMap, type RouteMap } from "../../../web-status/map/map.ts";
 import { edgeKey } from "../../../web-status/map/shape.ts";
 import type { Asked } from "../../../web-status/map/texts.ts";
+import { map, stop, way } from "../../support/map.ts";
 import { eventually } from "../../support/probe.ts";
 
-const none = { rate: 0, recent: 0, share: 0 };
-const stop = (name: string, facts: Partial<MapStop> = {}): MapStop => ({
-  stop: name,
-  state: "running",
-  brief: "2 processes",
-  words: "2 processes; nothing waits.",
-  rate: 12.5,
-  processed: 1_234,
-  recent: 100,
-  waiting: 0,
-  instances: 2,
-  dropped: none,
-  dead: none,
-  later: none,
-  boards: null,
-  ...facts,
-});
-const way = (from: string, to: string, facts: Partial<MapWay> = {}): MapWay => ({
-  from,
-  to,
-  rate: 12.5,
-  recent: 90,
-  share: 0.9,
-  p95Ms: 3.4,
-  old: false,
-  ...facts,
-});
-const map = (stops: MapStop[], ways: MapWay[] = []): Topology => ({ at: 1, since: 0, stops, ways });
 const ASKED: Asked = { base: "", group: undefined, search: undefined, stale: false };
 
 let drawing: RouteMap;

@@ -1,36 +1,8 @@
 import { expect, test } from "vitest";
-import type { MapStop, MapWay, State, Topology } from "../../../web-status/map/answer.ts";
+import type { State } from "../../../web-status/map/answer.ts";
 import { grouped } from "../../../web-status/map/grouping.ts";
 import { groupsByName } from "../../../web-status/map/name-groups.ts";
-
-const none = { rate: 0, recent: 0, share: 0 };
-const stop = (name: string, facts: Partial<MapStop> = {}): MapStop => ({
-  stop: name,
-  state: "running",
-  brief: "1 process",
-  words: "1 process; nothing waits.",
-  rate: 1,
-  processed: 10,
-  recent: 10,
-  waiting: 0,
-  instances: 1,
-  dropped: none,
-  dead: none,
-  later: none,
-  boards: null,
-  ...facts,
-});
-const way = (from: string, to: string, facts: Partial<MapWay> = {}): MapWay => ({
-  from,
-  to,
-  rate: 1,
-  recent: 5,
-  share: 0.5,
-  p95Ms: 4,
-  old: false,
-  ...facts,
-});
-const map = (stops: MapStop[], ways: MapWay[] = []): Topology => ({ at: 1, since: 0, stops, ways });
+import { map, stop, way } from "../../support/map.ts";
 
 const groups = (names: string[], atMost = 40) => {
   const found = Map.groupBy(groupsByName(names, atMost), ([, group]) => group);
@@ -101,13 +73,13 @@ test("a group is what its worst stop is, and does what all of them do", () => {
   expect(mail).toMatchObject({
     state: "failing",
     brief: "1 of 20 stops",
-    rate: 20,
-    processed: 200,
-    recent: 200,
+    rate: 250,
+    processed: 24_680,
+    recent: 2_000,
     waiting: 0,
   });
   expect(mail.words).toBe("1 of 20 stops, such as mail-7: Much fails.");
-  expect(mail.dead).toEqual({ rate: 2, recent: 5, share: 0.025 });
+  expect(mail.dead).toEqual({ rate: 2, recent: 5, share: 0.0025 });
   expect(stations.find(({ name }) => name === "pay")).toMatchObject({
     state: "running",
     brief: "20 stops",
@@ -115,7 +87,7 @@ test("a group is what its worst stop is, and does what all of them do", () => {
   });
   expect(ways).toEqual([
     { from: "group:pay", to: "group:mail", rate: 5, recent: 15, share: null, p95Ms: 9, old: false },
-    { from: "group:mail", to: "stop:Log", rate: 4, recent: 10, share: null, p95Ms: null, old: false },
+    { from: "group:mail", to: "stop:Log", rate: 4, recent: 180, share: null, p95Ms: null, old: false },
   ]);
 });
 
@@ -125,7 +97,7 @@ test("an open group is shown stop by stop; what is none is not open", () => {
   const { stations, ways, open } = grouped(many, "pay");
   expect(open).toBe("pay");
   expect(stations).toHaveLength(22);
-  expect(ways).toContainEqual(expect.objectContaining({ from: "stop:pay-1", to: "group:mail", share: 0.5 }));
+  expect(ways).toContainEqual(expect.objectContaining({ from: "stop:pay-1", to: "group:mail", share: 0.9 }));
   expect(grouped(many, "nothing").open).toBeNull();
   expect(grouped(map([stop("pay-1")]), "pay").open).toBeNull();
 });
