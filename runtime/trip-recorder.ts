@@ -5,7 +5,7 @@ import { firstMet } from "./envelope.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import { MAX_DETAIL_LENGTH, type OutcomeKind } from "./stats-store.ts";
-import { isKept, nextShare, type TripShare } from "./trip-share.ts";
+import { halvingsAt, isKept, nextShare, type TripShare } from "./trip-share.ts";
 import { hasFailed, type TripNote, type TripReport, type TripStore, type TripVisit } from "./trip-store.ts";
 import { readVisits } from "./visits.ts";
 import type { Sample, Trips, Visit } from "./visit.ts";
@@ -34,8 +34,12 @@ const BEGIN_WITHIN_MS = 2_000;
 const CLOSE_WITHIN_MS = 2_000;
 /** At a time, and of those that fail, whose share is not ours to choose. */
 const MOST_NOTES = 5_000;
-/** The share is another one only a while after the load is: at so many of a stop between two writes a process halves it for itself. */
+/**
+ * The share is another one only a while after the load is. Until then a process makes it smaller for itself: of each stop it takes so many
+ * at once, or as they come so many between two writes, and each time that they are used up it halves the share.
+ */
 const MOST_SAMPLES = 500;
+const MORE_SAMPLES = 25;
 const MOST_FAILED = 20;
 /** Characters of an id, and bytes of a key and of a message whose header and payload are kept; longer ones are not. */
 const MOST_ID = 256;
@@ -49,9 +53,9 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
   let notes: TripNote[] = [];
   let failed = 0;
   let boarded = 0;
-  /** By stop. */
-  let sampled = new Map<string, number>();
-  let more = 0;
+  /** By stop, how many samples it may take yet; a stop that is not in here, all. */
+  const room = new Map<string, number>();
+  let leastHalvings = 0;
   let notKept = new Map<string, number>();
   let since = performance.now();
   let down = false;
@@ -62,8 +66,11 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
   function collect(): TripReport {
     const coversMs = performance.now() - since;
     const report = { notes, boarded, coversMs, notKept: Object.fromEntries(notKept) };
-    if (Math.max(0, ...sampled.values()) < MOST_SAMPLES / 4) more = Math.max(0, more - 1);
-    sampled = new Map();
+    if (Math.min(...room.values()) > MOST_SAMPLES / 2) leastHalvings = Math.max(0, leastHalvings - 1);
+    for (const [stop, left] of room) {
+      if (left + MORE_SAMPLES < MOST_SAMPLES) room.set(stop, left + MORE_SAMPLES);
+      else room.delete(stop);
+    }
     [notes, failed, boarded, since] = [[], 0, 0, performance.now()];
     notKept = new Map();
     return report;
@@ -99,10 +106,12 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
     instance: instance.slice(-4),
     sample(visit) {
       if (visit.before.tiers === 0 && hasJustBoarded(visit)) boarded++;
-      if (!isKept(visit.id, visit.boarded, shares, more)) return null;
-      const count = (sampled.get(visit.setting.stop) ?? 0) + 1;
-      sampled.set(visit.setting.stop, count);
-      if (count % MOST_SAMPLES === 0) more++;
+      const halvings = Math.max(halvingsAt(visit.boarded, shares), leastHalvings);
+      if (!isKept(visit.id, halvings)) return null;
+      const { stop } = visit.setting;
+      const left = (room.get(stop) ?? MOST_SAMPLES) - 1;
+      room.set(stop, left || MORE_SAMPLES);
+      if (left === 0) leastHalvings = halvings + 1;
       return sampleOf(visit, payload);
     },
     settled(visit, outcome, detail) {

@@ -17,19 +17,19 @@ const ROOM = 0.7;
 const MOST_HALVINGS = 24;
 
 /**
- * `shares`: oldest first. A message that boarded before all of them is measured by the oldest; without any, none is kept. `more`:
- * halved so often once more, which keeps some of those that would be kept without it.
+ * Of how many halvings the share of messages is that boarded then; none is kept of 32. `shares`: oldest first; what boarded before all of
+ * them is measured by the oldest.
  */
-export function isKept(id: string, boarded: number, shares: readonly TripShare[], more = 0): boolean {
-  let { halvings } = shares[0] ?? { halvings: 32 };
+export function halvingsAt(boarded: number, shares: readonly TripShare[]): number {
   for (let at = shares.length - 1; at > 0; at--) {
-    if (boarded < shares[at]!.from) continue;
-    halvings = shares[at]!.halvings;
-    break;
+    if (boarded >= shares[at]!.from) return shares[at]!.halvings;
   }
-  halvings += more;
-  return halvings === 0 || (halvings < 32 && hash(id) >>> (32 - halvings) === 0);
+  return shares[0]?.halvings ?? 32;
 }
+
+/** What is kept of a share is kept of every larger one. */
+export const isKept = (id: string, halvings: number): boolean =>
+  halvings === 0 || (halvings < 32 && hash(id) >>> (32 - halvings) === 0);
 
 /** The share to be announced when so many messages board a second; null: the last one will do. */
 export function nextShare(boardedPerSecond: number, shares: readonly TripShare[], now: number): TripShare | null {

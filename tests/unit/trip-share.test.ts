@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ANNOUNCED_MS, isKept, nextShare, TRIPS_A_SECOND, type TripShare } from "../../runtime/trip-share.ts";
+import {
+  ANNOUNCED_MS,
+  halvingsAt,
+  isKept,
+  nextShare,
+  TRIPS_A_SECOND,
+  type TripShare,
+} from "../../runtime/trip-share.ts";
 
 const share = (halvings: number, from = 0): TripShare => ({ from, halvings });
 const ids = (count: number, kind: (n: number) => string) => Array.from({ length: count }, (_, n) => kind(n));
@@ -13,7 +20,7 @@ const KINDS: [name: string, kind: (n: number) => string][] = [
 describe.each(KINDS)("of ids that are %s", (_, kind) => {
   test.each([0, 1, 3, 6])("one of 2^%i is kept", (halvings) => {
     const many = ids(64_000, kind);
-    const kept = many.filter((id) => isKept(id, 1, [share(halvings)])).length;
+    const kept = many.filter((id) => isKept(id, halvings)).length;
     const expected = many.length / 2 ** halvings;
     expect(Math.abs(kept - expected)).toBeLessThanOrEqual(expected * 0.15);
   });
@@ -22,7 +29,7 @@ describe.each(KINDS)("of ids that are %s", (_, kind) => {
 test("what a smaller share keeps, each larger one keeps too", () => {
   fc.assert(
     fc.property(fc.string(), fc.integer({ min: 0, max: 12 }), (id, halvings) => {
-      if (isKept(id, 1, [share(halvings + 1)])) expect(isKept(id, 1, [share(halvings)])).toBe(true);
+      if (isKept(id, halvings + 1)) expect(isKept(id, halvings)).toBe(true);
     }),
     { numRuns: 2_000 },
   );
@@ -30,23 +37,17 @@ test("what a smaller share keeps, each larger one keeps too", () => {
 
 test("forks are kept with what they come from", () => {
   for (const id of ids(500, () => crypto.randomUUID())) {
-    const kept = isKept(id, 1, [share(3)]);
-    expect([`${id}.1`, `${id}.2.13`].map((fork) => isKept(fork, 1, [share(3)]))).toEqual([kept, kept]);
+    const kept = isKept(id, 3);
+    expect([`${id}.1`, `${id}.2.13`].map((fork) => isKept(fork, 3))).toEqual([kept, kept]);
   }
 });
 
 test("a message is measured by the share of when it boarded, whatever holds by now", () => {
-  const shares = [share(32, 100), share(0, 200), share(32, 300)];
-  expect([50, 100, 199, 200, 299, 300, 900].map((boarded) => isKept("id", boarded, shares))).toEqual([
-    false,
-    false,
-    false,
-    true,
-    true,
-    false,
-    false,
+  const shares = [share(3, 100), share(0, 200), share(5, 300)];
+  expect([50, 100, 199, 200, 299, 300, 900].map((boarded) => halvingsAt(boarded, shares))).toEqual([
+    3, 3, 3, 0, 0, 5, 5,
   ]);
-  expect(isKept("id", 1, [])).toBe(false);
+  expect(isKept("id", halvingsAt(1, []))).toBe(false);
 });
 
 describe("the next share", () => {
