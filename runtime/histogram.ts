@@ -27,13 +27,12 @@ export function merge(a: Buckets, b: Buckets): Buckets {
  * too high by at most 19 %. Null when nothing was counted.
  */
 export function quantile(buckets: Buckets, q: number): number | null {
-  const ascending = Object.entries(buckets)
-    .map(([bucket, count]) => [Number(bucket), count] as const)
-    .toSorted(([a], [b]) => a - b);
-  const total = ascending.reduce((sum, [, count]) => sum + count, 0);
+  // An object has such names in ascending order.
+  const ascending = Object.keys(buckets).map(Number);
+  const total = ascending.reduce((sum, bucket) => sum + buckets[bucket]!, 0);
   let left = Math.max(1, Math.ceil(q * total));
-  for (const [bucket, count] of ascending) {
-    left -= count;
+  for (const bucket of ascending) {
+    left -= buckets[bucket]!;
     if (left <= 0) return 2 ** ((bucket + 1) / PER_DOUBLING) / 1_000;
   }
   return null;

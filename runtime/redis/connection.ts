@@ -21,6 +21,8 @@ function newClient<Scripts extends RedisScripts>({ url, ca }: RedisOptions, scri
     // Connected anew by whoever asks next, for ever; nothing waits in a queue meanwhile.
     socket: { ...tls, reconnectStrategy: false, connectTimeout: ANSWER_WITHIN_MS },
     disableOfflineQueue: true,
+    // `ask` has a limit of its own for the whole question; one more a command would leave thousands of timers behind.
+    commandOptions: { timeout: 0 },
     scripts,
   });
   // Whoever asks is told; a connection lost while nobody asks is nobody's error.

@@ -67,6 +67,8 @@ async function timeOf(client: { time(): Promise<readonly unknown[]> }): Promise<
  */
 export function redisStats(options: RedisOptions): StatsStore {
   const { ask, close } = redisConnection(options, { flush, recent });
+  /** What was counted in full seconds, by second: that never changes again. */
+  let rated: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map();
   return {
     async write({ presence, ...flush }) {
       const keys = [sequenceKey(flush.instance), COUNTER, STOPS, INSTANCES, PRESENCES, PAUSES];
@@ -86,12 +88,13 @@ export function redisStats(options: RedisOptions): StatsStore {
           client.hGetAll(PRESENCES),
           client.hGetAll(PAUSES),
         ]);
-        const full = Array.from({ length: RATE_SECONDS }, (_, back) => RATE + String(Number(seconds) - back - 1));
+        const full = Array.from({ length: RATE_SECONDS }, (_, back) => Number(seconds) - back - 1);
         const [rates, stops, open] = await Promise.all([
-          Promise.all(full.map((second) => client.hGetAll(second))),
+          Promise.all(full.map((second) => rated.get(second) ?? client.hGetAll(`${RATE}${second}`))),
           Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
           Promise.all(names.map((name) => client.hGetAll(openKey(name)))),
         ]);
+        rated = new Map(full.map((second, n) => [second, rates[n]!]));
         const at = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
         const lately = (what: string) => rates.reduce((sum, second) => sum + Number(second.get(what) ?? 0), 0);
         return {
@@ -174,11 +177,15 @@ function readDone(fields: ReadonlyMap<string, string>): Done {
   const from = new Map<string, Record<number, number>>();
   for (const [field, value] of fields) {
     const [kind, name = "", ...rest] = field.split(":");
-    const detail = rest.join(":");
-    if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail, count: Number(value) });
+    if (kind === "count") counts.push({ outcome: name as OutcomeKind, detail: rest.join(":"), count: Number(value) });
     if (kind === "worked") worked[Number(name)] = Number(value);
     if (kind === "waited") waited[Number(name)] = Number(value);
-    if (kind === "from") from.set(detail, { ...from.get(detail), [name]: Number(value) });
+    if (kind === "from") {
+      const stop = rest.join(":");
+      const times = from.get(stop) ?? {};
+      times[Number(name)] = Number(value);
+      from.set(stop, times);
+    }
   }
   return { counts, worked, waited, from: [...from].map(([stop, waited]) => ({ stop, waited })) };
 }
