@@ -27,6 +27,8 @@ interface View {
   current: Buffer | undefined;
   /** It is being made. */
   busy: boolean;
+  /** So often it is left as it is. */
+  rest: number;
 }
 
 /**
@@ -50,6 +52,10 @@ export function live(options: LiveOptions = {}): Live {
 
   async function update(view: View): Promise<void> {
     if (view.busy) return;
+    if (view.rest > 0) {
+      view.rest--;
+      return show(view, UNCHANGED);
+    }
     view.busy = true;
     try {
       const html = await view.render();
@@ -57,6 +63,7 @@ export function live(options: LiveOptions = {}): Live {
       const isSame = view.current !== undefined && html === view.html;
       view.html = html;
       if (!isSame) view.current = eventOf("update", html);
+      if (!isSame) view.rest = Math.floor(view.current!.length / MOST_BYTES);
       show(view, isSame ? UNCHANGED : view.current!);
     } catch (error) {
       for (const viewer of view.viewers.keys()) viewer.destroy(error as Error);
@@ -111,7 +118,11 @@ const newView = (render: View["render"]): View => ({
   html: "",
   current: undefined,
   busy: false,
+  rest: 0,
 });
+
+/** For each viewer and update on average: a map of 500 stops is a megabyte, which is too much for a second, here and there. */
+const MOST_BYTES = 250_000;
 
 /** Tells the browser that the connection lives. */
 const UNCHANGED = eventOf("unchanged", "");

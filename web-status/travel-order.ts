@@ -6,36 +6,34 @@ export type Ways = ReadonlyMap<string, ReadonlySet<string>>;
  * without any connection come last. Where the order is open (several lines, a circle) the name decides.
  */
 export function travelOrder(ways: Ways): string[] {
-  const waiting = cameFrom(ways);
-  const alone = new Set([...waiting].filter(([stop, from]) => from.size + ways.get(stop)!.size === 0).map(([s]) => s));
+  const names = [...ways.keys()].sort(byName);
+  const before = cameFrom(ways, names);
+  const isFree = (stop: string) => before.get(stop)!.size === 0;
+  const [alone, connected] = [true, false].map((is) =>
+    names.filter((stop) => (isFree(stop) && ways.get(stop)!.size === 0) === is),
+  ) as [string[], string[]];
+  const waiting = new Set(connected);
+  /** Nothing that comes before them waits; the last one is the first by name. Some may no longer wait themselves. */
+  const free = connected.filter(isFree).reverse();
   const order: string[] = [];
   while (waiting.size > 0) {
-    const next = best(waiting, ways.get(order.at(-1) ?? ""), alone);
+    const after = [...(ways.get(order.at(-1) ?? "") ?? [])].filter((stop) => waiting.has(stop)).sort(byName);
+    while (free.length > 0 && !waiting.has(free.at(-1)!)) free.pop();
+    const next = after.find(isFree) ?? free.pop() ?? after[0] ?? [...waiting][0]!;
     waiting.delete(next);
-    for (const after of ways.get(next)!) waiting.get(after)?.delete(next);
     order.push(next);
+    for (const to of ways.get(next)!) {
+      if (before.get(to)?.delete(next) && isFree(to)) free.splice(free.findLastIndex((each) => each > to) + 1, 0, to);
+    }
   }
-  return order;
+  return [...order, ...alone];
 }
 
-/** Of those that wait for the fewest reasons the first. Asked once for each of maybe hundreds of stops: no call for each. */
-function best(
-  waiting: ReadonlyMap<string, ReadonlySet<string>>,
-  after: ReadonlySet<string> | undefined,
-  alone: ReadonlySet<string>,
-): string {
-  let [found, least] = ["", Infinity];
-  for (const [stop, from] of waiting) {
-    const rank = (from.size > 0 ? 4 : 0) + (after?.has(stop) ? 0 : 2) + (alone.has(stop) ? 1 : 0);
-    if (rank < least) [found, least] = [stop, rank];
-  }
-  return found;
-}
+const byName = (a: string, b: string): number => (a < b ? -1 : 1);
 
-/** In order of name: the stops that come before each. */
-function cameFrom(ways: Ways): Map<string, Set<string>> {
-  const names = [...ways.keys()].sort((a, b) => (a < b ? -1 : 1));
-  const from = new Map(names.map((stop) => [stop, new Set<string>()]));
-  for (const [stop, next] of ways) for (const to of next) if (to !== stop) from.get(to)?.add(stop);
-  return from;
+/** The other stops that come before each. */
+function cameFrom(ways: Ways, names: readonly string[]): Map<string, Set<string>> {
+  const before = new Map(names.map((stop) => [stop, new Set<string>()]));
+  for (const [stop, next] of ways) for (const to of next) if (to !== stop) before.get(to)?.add(stop);
+  return before;
 }

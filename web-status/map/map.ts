@@ -1,8 +1,8 @@
 import type { Logger } from "metrobus";
 import type { Topology } from "./answer.ts";
-import { grouped } from "./grouping.ts";
+import { grouped, type Stations } from "./grouping.ts";
 import { mapLayout } from "./layout.ts";
-import { shapeOf } from "./shape.ts";
+import { shapeOf, type Shape } from "./shape.ts";
 import { showMap } from "./show-map.ts";
 import type { Asked } from "./texts.ts";
 
@@ -14,12 +14,28 @@ export interface RouteMap {
   close(): Promise<void>;
 }
 
+interface Drawing {
+  readonly shown: Stations;
+  readonly shape: Shape;
+  /** The group that is open. */
+  readonly view: string;
+}
+
+function drawingOf(topology: Topology, group: string): Drawing {
+  const shown = grouped(topology, group);
+  return { shown, shape: shapeOf(shown), view: shown.open ?? "" };
+}
+
 /** Draws the map; layouts are worked out once for all who look. */
 export function routeMap(log: Pick<Logger, "warn">): RouteMap {
   const layout = mapLayout(log);
-  const drawn = (topology: Topology, group: string | undefined) => {
-    const shown = grouped(topology, group);
-    return { shown, shape: shapeOf(shown), view: shown.open ?? "" };
+  const found = new WeakMap<Topology["stops"], Map<string, Drawing>>();
+  /** Found once for all who look at the same counts. */
+  const drawn = (topology: Topology, group = ""): Drawing => {
+    const byGroup = found.get(topology.stops) ?? new Map<string, Drawing>();
+    const drawing = byGroup.get(group) ?? drawingOf(topology, group);
+    found.set(topology.stops, byGroup.set(group, drawing));
+    return drawing;
   };
   return {
     ready(topology, group) {

@@ -61,6 +61,20 @@ test("after a while a stream ends and says that one is to ask again; the other v
   stream.close();
 });
 
+test("a large view is made anew less often than a small one; meanwhile its viewers hear that they are not forgotten", async () => {
+  const { join, close } = live({ everyMs: 1 });
+  const [small, large] = [numbering(), numbering()];
+  const viewer = join("large", async () => `${await large.render()}${"x".repeat(1_000_000)}`);
+  const kinds = new Set<string>();
+  viewer.on("data", (event: Buffer) => kinds.add(String(event.subarray(0, 16))));
+  join("small", small.render).resume();
+  await vi.waitFor(() => expect(small.rendered.times).toBeGreaterThan(50));
+  expect(large.rendered.times).toBeLessThan(small.rendered.times / 4);
+  expect(large.rendered.times).toBeGreaterThan(2);
+  expect([...kinds]).toEqual([expect.stringContaining("update"), expect.stringContaining("unchange")]);
+  close();
+});
+
 test("a viewer that reads slowly misses updates: one event waits for it, however long", async () => {
   const { rendered, render } = numbering();
   const stream = one(render, { everyMs: 1, missedAtMost: Infinity });

@@ -26,4 +26,5 @@ test("a circle has a beginning and no stop is lost", () => {
 
 test("stops that nothing connects come last, by name", () => {
   expect(order({ Alone: [], Zero: ["One"], One: [], Another: [] })).toBe("Zero One Alone Another");
+  expect(order({ Alone: [], B: ["C"], C: ["B"] })).toBe("B C Alone");
 });
