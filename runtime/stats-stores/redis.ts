@@ -90,7 +90,7 @@ export function redisStats(options: RedisOptions): StatsStore {
         ]);
         const full = Array.from({ length: RATE_SECONDS }, (_, back) => Number(seconds) - back - 1);
         const [rates, stops, open] = await Promise.all([
-          Promise.all(full.map((second) => rated.get(second) ?? client.hGetAll(`${RATE}${second}`))),
+          Promise.all(full.map(async (second) => rated.get(second) ?? client.hGetAll(`${RATE}${second}`))),
           Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
           Promise.all(names.map((name) => client.hGetAll(openKey(name)))),
         ]);
