@@ -2,9 +2,11 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import express from "express";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { connect } from "metrobus";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { statusPage } from "../../web-status/page.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
+import { startWeb } from "../../web-status/server.ts";
 import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
 import { eventually } from "../support/probe.ts";
 
@@ -191,4 +193,16 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
       server.close();
     }
   });
+});
+
+test("where no stop has run yet there are no dead letters", async () => {
+  const settings = { METROBUS_BUS: "memory", WEB_PUBLIC_DETAILS: "true", PORT: "0", LOG_LEVEL: "silent" };
+  await using metro = await connect(settings);
+  const web = await startWeb({ settings, bus: metro });
+  onTestFinished(() => web.close());
+  const response = await fetch(`${web.url}/api/v1/letters`);
+  expect([response.status, await response.json()]).toEqual([
+    200,
+    expect.objectContaining({ letters: [], fault: null }),
+  ]);
 });
