@@ -5,8 +5,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24-slim
-# More arenas than two only keep what was freed.
-ENV NODE_ENV=production MALLOC_ARENA_MAX=2
+ENV NODE_ENV=production
 WORKDIR /app
 # A named volume takes its first owner from here: what `gen` writes belongs to the user that runs it.
 RUN mkdir data && chown node:node data
