@@ -62,8 +62,10 @@ export function live(options: LiveOptions = {}): Live {
       if (closed.signal.aborted) return;
       const isSame = view.current !== undefined && html === view.html;
       view.html = html;
-      if (!isSame) view.current = eventOf("update", html);
-      if (!isSame) view.rest = Math.floor(view.current!.length / MOST_BYTES);
+      if (!isSame) {
+        view.current = eventOf("update", html);
+        view.rest = Math.floor(view.current.length / MOST_BYTES);
+      }
       show(view, isSame ? UNCHANGED : view.current!);
     } catch (error) {
       for (const viewer of view.viewers.keys()) viewer.destroy(error as Error);

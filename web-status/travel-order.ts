@@ -9,17 +9,15 @@ export function travelOrder(ways: Ways): string[] {
   const names = [...ways.keys()].sort(byName);
   const before = cameFrom(ways, names);
   const isFree = (stop: string) => before.get(stop)!.size === 0;
-  const [alone, connected] = [true, false].map((is) =>
-    names.filter((stop) => (isFree(stop) && ways.get(stop)!.size === 0) === is),
-  ) as [string[], string[]];
-  const waiting = new Set(connected);
+  const alone = new Set(names.filter((stop) => isFree(stop) && ways.get(stop)!.size === 0));
+  const waiting = new Set(names.filter((stop) => !alone.has(stop)));
   /** Nothing that comes before them waits; the last one is the first by name. Some may no longer wait themselves. */
-  const free = connected.filter(isFree).reverse();
+  const free = [...waiting].filter(isFree).reverse();
   const order: string[] = [];
   while (waiting.size > 0) {
     const after = [...(ways.get(order.at(-1) ?? "") ?? [])].filter((stop) => waiting.has(stop)).sort(byName);
     while (free.length > 0 && !waiting.has(free.at(-1)!)) free.pop();
-    const next = after.find(isFree) ?? free.pop() ?? after[0] ?? [...waiting][0]!;
+    const next = after.find(isFree) ?? free.pop() ?? after[0] ?? waiting.values().next().value!;
     waiting.delete(next);
     order.push(next);
     for (const to of ways.get(next)!) {
