@@ -105,7 +105,7 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
   return {
     instance: instance.slice(-4),
     sample(visit) {
-      if (visit.before.tiers === 0 && hasJustBoarded(visit)) boarded++;
+      if (visit.from === "" && visit.before.tiers === 0) boarded++;
       const halvings = Math.max(halvingsAt(visit.boarded, shares), leastHalvings);
       if (!isKept(visit.id, halvings)) return null;
       const { stop } = visit.setting;
@@ -134,9 +134,6 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
     },
   };
 }
-
-const hasJustBoarded = ({ envelope: { header }, carried }: Visit): boolean =>
-  header === null || (header.historical_route.length <= 1 && carried === undefined);
 
 function sampleOf({ record, envelope, payload: found }: Visit, payload: TripRecorderOptions["payload"]): Sample {
   const { visits: _, ...header } = envelope.header ?? { visits: null };

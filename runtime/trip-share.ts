@@ -49,24 +49,24 @@ function halvingsFor(boardedPerSecond: number): number {
 
 /** So many characters at its end tell an id from others: a number that counts, or half of what is random. */
 const TELLING = 12;
+const SEED = 0x81_1c_9d_c5 | 0;
+const DOT = 46;
 
-/** FNV-1a of an id's end, without what forks have put behind it, so that forks are kept with what they come from; its bits mixed once more. */
+/** FNV-1a of an id's end, read backwards, its bits mixed once more: 32 bits. Forks are kept with what they come from: `.<n>` at its end is left out, however often. */
 function hash(id: string): number {
-  const end = rootLength(id);
-  let value = 0x81_1c_9d_c5;
-  for (let at = Math.max(0, end - TELLING); at < end; at++) value = Math.imul(value ^ id.charCodeAt(at), 0x01_00_01_93);
-  value = Math.imul(value ^ (value >>> 16), 0x85_eb_ca_6b);
-  return (value ^ (value >>> 13)) >>> 0;
-}
-
-/** Without `.<n>` at its end, however often. */
-function rootLength(id: string): number {
-  for (let end = id.length; ;) {
-    let at = end;
-    while (at > 0 && isDigit(id.charCodeAt(at - 1))) at--;
-    if (at === end || at < 2 || id.charCodeAt(at - 1) !== 46) return end;
-    end = at - 1;
+  let value = SEED;
+  let read = 0;
+  let isNumber = true;
+  for (let at = id.length - 1; at >= 0 && read < TELLING; at--) {
+    const code = id.charCodeAt(at);
+    if (code === DOT && isNumber && read > 0 && at > 0) {
+      [value, read] = [SEED, 0];
+    } else {
+      isNumber &&= code >= 48 && code <= 57;
+      value = Math.imul(value ^ code, 0x01_00_01_93);
+      read++;
+    }
   }
+  value = Math.imul(value ^ (value >>> 16), 0x85_eb_ca_6b);
+  return value ^ (value >>> 13);
 }
-
-const isDigit = (code: number): boolean => code >= 48 && code <= 57;

@@ -17,16 +17,30 @@ export interface OwnVisit {
   readonly stop: number | string;
   readonly instance: string;
   readonly sinceMs: number;
+  /** Whole ms. */
   readonly workedMs: number;
   readonly attempt: number;
 }
 
-export function writeVisit({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): string {
-  const worked = Math.round(workedMs);
-  const since = sinceMs === 0 ? "" : sinceMs;
-  if (attempt > 1) return `${stop}:${instance}:${since}:${worked || ""}:${attempt}`;
-  if (worked > 0) return `${stop}:${instance}:${since}:${worked}`;
-  return since === "" ? `${stop}:${instance}` : `${stop}:${instance}:${since}`;
+/** Those of one batch are mostly the same, and every message pays for it. */
+let last: OwnVisit = { stop: 0, instance: "", sinceMs: 0, workedMs: 0, attempt: 0 };
+let lastText = "";
+
+export function writeVisit(visit: OwnVisit): string {
+  if (!isSame(visit, last)) [last, lastText] = [visit, textOf(visit)];
+  return lastText;
+}
+
+const isSame = (one: OwnVisit, other: OwnVisit): boolean =>
+  one.sinceMs === other.sinceMs &&
+  one.workedMs === other.workedMs &&
+  one.stop === other.stop &&
+  one.attempt === other.attempt &&
+  one.instance === other.instance;
+
+function textOf({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): string {
+  const numbers = [sinceMs || "", workedMs || "", attempt === 1 ? "" : attempt];
+  return [stop, instance, ...numbers].join(":").replace(/:+$/, "");
 }
 
 /** `carried`: what stood in the header, which may be anything. What is returned needs no escapes in JSON. */

@@ -32,9 +32,7 @@ function depart(visit: Visit, outcome: Outcome): Outcome {
   visit.worked();
   checkOwn(outcome);
   const forks = visit.context.forks.map(({ payloadJson, stack }, index) =>
-    outgoing(visit, `${visit.id}.${index + 1}`, stack, (header, visits) =>
-      writeEnvelope(header, visit.envelope, payloadJson, visits),
-    ),
+    outgoing(visit, `${visit.id}.${index + 1}`, stack, (header) => writeEnvelope(header, visit.envelope, payloadJson)),
   );
   const main = forwarded(visit, outcome);
   visit.next = main?.topic;
@@ -56,35 +54,33 @@ function forwarded(visit: Visit, outcome: Outcome): Outgoing | null {
   if (outcome.kind === "forward") {
     const json = writePayload(outcome.payload);
     if (stack.length > 0)
-      return outgoing(visit, visit.id, stack, (header, visits) => writeEnvelope(header, visit.envelope, json, visits));
+      return outgoing(visit, visit.id, stack, (header) => writeEnvelope(header, visit.envelope, json));
   }
   if (outcome.kind === "pass" && stack.length > 0) {
-    return outgoing(visit, visit.id, stack, (header, visits) =>
-      writePassed(header, visit.envelope, visit.record.value ?? Buffer.from("null"), visits),
+    return outgoing(visit, visit.id, stack, (header) =>
+      writePassed(header, visit.envelope, visit.record.value ?? Buffer.from("null")),
     );
   }
   return null;
 }
 
-type Write = (header: Header, visits: string) => Buffer;
+type Write = (header: Header) => Buffer;
 
 function outgoing(visit: Visit, id: string, stack: readonly string[], write: Write): Outgoing {
   const next = nextStop(stack);
   const before = visit.envelope.header ?? newHeader(id, visit.boarded, stack);
   checkTopic(next, visit.setting.rules);
   checkHops(before.historical_route.length, stack.length, visit.setting.rules);
-  const header = advance(id === before.id ? before : { ...before, id }, stack, next);
   const { trips } = visit.setting;
-  // It is written in another place: see writeEnvelope.
-  if (trips && header["visits"] !== undefined) header["visits"] = undefined;
-  const value = write(header, trips ? withThis(visit, trips.instance) : "");
-  return { topic: next, key: visit.record.key, value, headers: visit.record.headers };
+  const visits = trips ? withThis(visit, trips.instance) : before.visits;
+  const header = advance(id === before.id ? before : { ...before, id }, stack, next, visits);
+  return { topic: next, key: visit.record.key, value: write(header), headers: visit.record.headers };
 }
 
 /** What the message has been through, this visit included: see visits.ts. */
 function withThis(visit: Visit, instance: string): string {
-  const { envelope, record, boarded, attempt, workedMs } = visit;
+  const { envelope, record, boarded, attempt } = visit;
   const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
-  const own = writeVisit({ stop, instance, sinceMs: record.timestamp - boarded, workedMs, attempt });
-  return addVisit(visit.carried, own);
+  const [sinceMs, workedMs] = [record.timestamp - boarded, Math.round(visit.workedMs)];
+  return addVisit(visit.carried, writeVisit({ stop, instance, sinceMs, workedMs, attempt }));
 }
