@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Case } from "./compare.ts";
+import { inTurn, ratio, type Bench, type Row } from "./measure.ts";
+import { newGroup, startAt } from "./throughput.ts";
+
+const LOOK_EVERY_MS = 100;
+/** Of the messages; until then they get warm. */
+const WARM_UP = 0.1;
+
+/**
+ * How far one comes while another one does the same work at the same time: for small differences, since whatever else the machine
+ * has to do disturbs both alike.
+ */
+export async function sideBySide(
+  bench: Bench,
+  what: string,
+  one: Case,
+  other: Case,
+  rounds: number,
+  target: Row["target"],
+): Promise<readonly Row[]> {
+  const { [what]: found } = await inTurn(bench, rounds, { [what]: () => together(bench, one, other) });
+  return ratio(
+    what,
+    found!.map((progress) => progress.one),
+    found!.map((progress) => progress.other),
+    target,
+  );
+}
+
+/** How many messages each has made, behind the warm-up of both, when the first of them is through. */
+async function together({ cluster }: Bench, one: Case, other: Case): Promise<{ one: number; other: number }> {
+  const { topic, outputs, messages } = one.work;
+  await cluster.empty(outputs);
+  const [groups, variants] = [
+    [newGroup(), newGroup()],
+    [one.variant, other.variant],
+  ] as const;
+  const peers = variants.map((variant, at) => startAt(variant, cluster, topic, groups[at]!));
+  const failed = Promise.race(peers.map((peer) => peer.failed));
+  const done = () => Promise.all(groups.map((group) => cluster.done(group, topic)));
+  const until = async (isOver: (done: readonly number[]) => boolean): Promise<readonly number[]> => {
+    for (;;) {
+      const now = await Promise.race([failed, done()]);
+      if (isOver(now)) return now;
+      await sleep(LOOK_EVERY_MS);
+    }
+  };
+  const warm = await until((now) => Math.min(...now) >= messages * WARM_UP);
+  const end = await until((now) => Math.max(...now) >= messages);
+  await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()));
+  return { one: end[0]! - warm[0]!, other: end[1]! - warm[1]! };
+}
