@@ -1,21 +1,7 @@
-import { defineScript } from "redis";
 import type { OnceStore } from "../once-store.ts";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import { onceKey } from "../redis/keys.ts";
-
-type Arguments = readonly (string | number)[];
-
-function script(SCRIPT: string) {
-  return defineScript({
-    SCRIPT,
-    NUMBER_OF_KEYS: 1,
-    parseCommand: (parser, key: string, args: Arguments) => {
-      parser.pushKey(key);
-      parser.push(...args.map(String));
-    },
-    transformReply: (reply: unknown) => reply,
-  });
-}
+import { script } from "../redis/script.ts";
 
 /** ARGV: token, lease, time to live, "1" to take over. Times are Redis's own, so no clock of a process counts. */
 const claim = script(`
@@ -52,19 +38,19 @@ type ClaimReply = ["mine"] | ["expired"] | ["done", string] | ["held", number];
 
 /** Outcomes in Redis, for every process to see. Connects when it is first asked, and again whenever the connection has broken. */
 export function redisOnce(options: RedisOptions): OnceStore {
-  const { ask, close } = redisConnection(options, { claim, store, release });
+  const { ask, close } = redisConnection(options);
   return {
     async claim(key, { token, leaseMs, ttlMs, takeOver }) {
       const args = [token, leaseMs, ttlMs, takeOver ? "1" : "0"];
-      const reply = (await ask((client) => client.claim(onceKey(key), args))) as ClaimReply;
+      const reply = (await ask((client) => claim(client, [onceKey(key)], args))) as ClaimReply;
       if (reply[0] === "done") return { state: "done", result: reply[1] };
       return reply[0] === "held" ? { state: "held", forMs: reply[1] } : { state: reply[0] };
     },
     async store(key, result, ttlMs) {
-      const before = await ask((client) => client.store(onceKey(key), [result, ttlMs]));
+      const before = await ask((client) => store(client, [onceKey(key)], [result, ttlMs]));
       return (before as string | null) ?? result;
     },
-    release: async (key, token) => void (await ask((client) => client.release(onceKey(key), [token]))),
+    release: async (key, token) => void (await ask((client) => release(client, [onceKey(key)], [token]))),
     close: async () => close(),
   };
 }

@@ -1,4 +1,4 @@
-import { createClient, ErrorReply, type RedisScripts } from "redis";
+import { createClient, ErrorReply } from "redis";
 import { asError, Unavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
@@ -13,8 +13,7 @@ export interface RedisOptions {
 /** Asking Redis takes this long at most, connecting included. */
 const ANSWER_WITHIN_MS = 2_000;
 
-/** Scripts are sent by their hash; in full when Redis does not have them (yet, or after a restart). */
-function newClient<Scripts extends RedisScripts>({ url, ca }: RedisOptions, scripts: Scripts) {
+function newClient({ url, ca }: RedisOptions) {
   const tls = ca ? { tls: true as const, ca } : {};
   const client = createClient({
     url,
@@ -23,22 +22,22 @@ function newClient<Scripts extends RedisScripts>({ url, ca }: RedisOptions, scri
     disableOfflineQueue: true,
     // `ask` has a limit of its own for the whole question; one more a command would leave thousands of timers behind.
     commandOptions: { timeout: 0 },
-    scripts,
   });
   // Whoever asks is told; a connection lost while nobody asks is nobody's error.
   client.on("error", () => undefined);
   return client;
 }
 
+export type RedisClient = ReturnType<typeof newClient>;
+
 /** One connection to Redis, made when it is needed and made again after it broke or hung. */
-export function redisConnection<Scripts extends RedisScripts>(options: RedisOptions, scripts: Scripts) {
-  type Client = ReturnType<typeof newClient<Scripts>>;
+export function redisConnection(options: RedisOptions) {
   const where = withoutLogin(options.url);
-  let open: { client: Client; ready: Promise<unknown> } | null = null;
+  let open: { client: RedisClient; ready: Promise<unknown> } | null = null;
   let closed = false;
 
   function connect() {
-    const client = newClient(options, scripts);
+    const client = newClient(options);
     const ready = client.connect();
     ready.then(
       () => options.log.debug(`connected to Redis at ${where}`),
@@ -48,7 +47,7 @@ export function redisConnection<Scripts extends RedisScripts>(options: RedisOpti
   }
 
   /** Throws Unavailable, after 2 s at the latest. */
-  async function ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
+  async function ask<T>(question: (client: RedisClient) => Promise<T>): Promise<T> {
     if (closed) throw new Unavailable(`the connection to Redis at ${where} has been closed: open another one`);
     if (open?.client.isOpen === false) open = null;
     const { client, ready } = (open ??= connect());

@@ -1,6 +1,6 @@
-import { defineScript } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import { activeRunsKey, runKey, runsKey } from "../redis/keys.ts";
+import { script } from "../redis/script.ts";
 import {
   LEASE_MS,
   NOTHING_YET,
@@ -46,21 +46,11 @@ local function trim()
 end
 `;
 
-function script(body: string) {
-  return defineScript({
-    SCRIPT: COMMON + body,
-    NUMBER_OF_KEYS: 2,
-    parseCommand: (parser, topic: string, args: readonly string[]) => {
-      for (const key of [runsKey(topic), activeRunsKey(topic)]) parser.pushKey(key);
-      parser.push(...args);
-    },
-    transformReply: (reply: unknown) => reply,
-  });
-}
+const withCommon = (body: string) => script(COMMON + body);
 
 const scripts = {
   /** ARGV: id, run, report. */
-  addRun: script(`
+  addRun: withCommon(`
 local id, order = ARGV[1], string.format("%.0f", time[1] * 1000000 + time[2])
 redis.call("HSET", key(id), "run", ARGV[2], "at", later(0), "state", "running", "worker", "", "token", "", "until", 0)
 tell(id, ARGV[3], "")
@@ -69,19 +59,19 @@ redis.call("ZADD", active, order, id)
 trim()
 return show(id)
 `),
-  listRuns: script(`
+  listRuns: withCommon(`
 local found = {}
 for _, id in ipairs(redis.call("ZRANGE", runs, 0, ${RUNS_KEPT - 1}, "REV")) do table.insert(found, show(id)) end
 return found
 `),
   /** ARGV: id. */
-  getRun: script(`return show(ARGV[1])`),
+  getRun: withCommon(`return show(ARGV[1])`),
   /** ARGV: id. */
-  stopRun: script(`
+  stopRun: withCommon(`
 if redis.call("HGET", key(ARGV[1]), "state") == "running" then redis.call("HSET", key(ARGV[1]), "state", "stopping") end
 `),
   /** ARGV: token, worker. */
-  claimRun: script(`
+  claimRun: withCommon(`
 for _, id in ipairs(redis.call("ZRANGE", active, 0, -1)) do
   local run = redis.call("HMGET", key(id), "token", "until")
   if not run[1] then
@@ -93,20 +83,20 @@ for _, id in ipairs(redis.call("ZRANGE", active, 0, -1)) do
 end
 `),
   /** ARGV: id, token, report, error. */
-  renewRun: script(`
+  renewRun: withCommon(`
 if not held(ARGV[1], ARGV[2]) then return nil end
 tell(ARGV[1], ARGV[3], ARGV[4])
 redis.call("HSET", key(ARGV[1]), "until", later(${LEASE_MS}))
 return redis.call("HGET", key(ARGV[1]), "state")
 `),
   /** The same. */
-  releaseRun: script(`
+  releaseRun: withCommon(`
 if not held(ARGV[1], ARGV[2]) then return end
 tell(ARGV[1], ARGV[3], ARGV[4])
 redis.call("HSET", key(ARGV[1]), "token", "")
 `),
   /** The same, and the state. */
-  finishRun: script(`
+  finishRun: withCommon(`
 if not held(ARGV[1], ARGV[2]) then return end
 tell(ARGV[1], ARGV[3], ARGV[4])
 redis.call("HSET", key(ARGV[1]), "token", "", "state", ARGV[5])
@@ -123,22 +113,22 @@ export interface RedisRunsOptions extends RedisOptions {
 
 /** Bulk runs in Redis, for every process to see. */
 export function redisRuns({ topic, ...options }: RedisRunsOptions): RunStore {
-  const { ask, close } = redisConnection(options, scripts);
+  const { ask, close } = redisConnection(options);
+  const keys = [runsKey(topic), activeRunsKey(topic)];
+  const run = (name: keyof typeof scripts, args: readonly string[]) =>
+    ask((client) => scripts[name](client, keys, args));
   return {
-    async add(run) {
-      const args = [run.id, JSON.stringify(run), JSON.stringify(NOTHING_YET.report)];
-      return readRun((await ask((client) => client.addRun(topic, args))) as Shown);
+    async add(asked) {
+      const args = [asked.id, JSON.stringify(asked), JSON.stringify(NOTHING_YET.report)];
+      return readRun((await run("addRun", args)) as Shown);
     },
-    list: async () => ((await ask((client) => client.listRuns(topic, []))) as Shown[]).map(readRun),
-    get: async (id) => orNone(await ask((client) => client.getRun(topic, [id]))),
-    stop: async (id) => void (await ask((client) => client.stopRun(topic, [id]))),
-    claim: async ({ token, worker }) => orNone(await ask((client) => client.claimRun(topic, [token, worker]))),
-    renew: async (id, token, progress) =>
-      (await ask((client) => client.renewRun(topic, [id, token, ...told(progress)]))) as RunState | null,
-    release: async (id, token, progress) =>
-      void (await ask((client) => client.releaseRun(topic, [id, token, ...told(progress)]))),
-    finish: async (id, token, state, progress) =>
-      void (await ask((client) => client.finishRun(topic, [id, token, ...told(progress), state]))),
+    list: async () => ((await run("listRuns", [])) as Shown[]).map(readRun),
+    get: async (id) => orNone(await run("getRun", [id])),
+    stop: async (id) => void (await run("stopRun", [id])),
+    claim: async ({ token, worker }) => orNone(await run("claimRun", [token, worker])),
+    renew: async (id, token, progress) => (await run("renewRun", [id, token, ...told(progress)])) as RunState | null,
+    release: async (id, token, progress) => void (await run("releaseRun", [id, token, ...told(progress)])),
+    finish: async (id, token, state, progress) => void (await run("finishRun", [id, token, ...told(progress), state])),
     close: async () => close(),
   };
 }

@@ -1,4 +1,4 @@
-import { defineScript, RESP_TYPES } from "redis";
+import { RESP_TYPES } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import {
   COUNTER,
@@ -13,6 +13,7 @@ import {
   stopKey,
   STOPS,
 } from "../redis/keys.ts";
+import { script } from "../redis/script.ts";
 import {
   PRESENT_MS,
   SPANS,
@@ -34,26 +35,8 @@ import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 /** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
 const HASH_AS_MAP = { [RESP_TYPES.MAP]: Map };
 
-const flush = defineScript({
-  SCRIPT: FLUSH_SCRIPT,
-  NUMBER_OF_KEYS: 6,
-  parseCommand: (parser, keys: readonly string[], json: string, presence: string) => {
-    for (const key of keys) parser.pushKey(key);
-    parser.push(json, presence);
-  },
-  transformReply: (reply: unknown) => reply as readonly string[],
-});
-
-const recent = defineScript({
-  SCRIPT: RECENT_SCRIPT,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, stops: string, steps: readonly string[]) => {
-    parser.pushKey(stops);
-    parser.push(...steps);
-  },
-  transformReply: (reply: unknown) =>
-    (reply as readonly [string, string[], string[]][]).map(([stop, copy, totals]) => ({ stop, copy, totals })),
-});
+const flush = script(FLUSH_SCRIPT);
+const recent = script(RECENT_SCRIPT);
 
 /** Redis's clock, epoch ms. */
 async function timeOf(client: { time(): Promise<readonly unknown[]> }): Promise<number> {
@@ -66,14 +49,14 @@ async function timeOf(client: { time(): Promise<readonly unknown[]> }): Promise<
  * starting, and again whenever the connection has broken. The Python original's `counter` and `hits` are kept.
  */
 export function redisStats(options: RedisOptions): StatsStore {
-  const { ask, close } = redisConnection(options, { flush, recent });
+  const { ask, close } = redisConnection(options);
   /** What was counted in full seconds, by second: that never changes again. */
   let rated: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map();
   return {
-    async write({ presence, ...flush }) {
-      const keys = [sequenceKey(flush.instance), COUNTER, STOPS, INSTANCES, PRESENCES, PAUSES];
-      const [json, told] = [JSON.stringify(flush), toldOf(presence)];
-      return { paused: await ask((client) => client.flush(keys, json, told)) };
+    async write({ presence, ...counts }) {
+      const keys = [sequenceKey(counts.instance), COUNTER, STOPS, INSTANCES, PRESENCES, PAUSES];
+      const args = [JSON.stringify(counts), toldOf(presence)];
+      return { paused: (await ask((client) => flush(client, keys, args))) as readonly string[] };
     },
 
     read: () =>
@@ -140,9 +123,9 @@ export function redisStats(options: RedisOptions): StatsStore {
     recent: () =>
       ask(async (client) => {
         const { steps, since } = recentSteps(await timeOf(client));
-        const found = await client.recent(STOPS, steps.map(String));
+        const found = (await recent(client, [STOPS], steps)) as readonly (readonly [string, string[], string[]])[];
         const stops = found.map(
-          ({ stop, copy, totals }) => [stop, difference(readDone(hashOf(totals)), readDone(hashOf(copy)))] as const,
+          ([stop, copy, totals]) => [stop, difference(readDone(hashOf(totals)), readDone(hashOf(copy)))] as const,
         );
         return { since, stops: new Map(stops) };
       }),

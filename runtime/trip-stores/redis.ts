@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { defineScript } from "redis";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import { FAILED_TRIPS, failuresKey, notKeptKey, TRIP_SHARES, tripKey, TRIPS, tripsOfKey } from "../redis/keys.ts";
+import { script } from "../redis/script.ts";
 import type { TripShare } from "../trip-share.ts";
 import {
   BOARDING_SECONDS,
@@ -11,7 +11,6 @@ import {
   visitKey,
   type FailedVisit,
   type TripNote,
-  type TripReport,
   type TripStore,
   type TripVisit,
 } from "../trip-store.ts";
@@ -19,41 +18,30 @@ import { RECORD_SCRIPT, type WrittenNote } from "./record-script.ts";
 
 const VISIT = "visit:";
 
-const record = defineScript({
-  SCRIPT: RECORD_SCRIPT,
-  NUMBER_OF_KEYS: 3,
-  parseCommand: (parser, { notes, boarded, coversMs, notKept }: TripReport) => {
-    for (const key of [TRIPS, FAILED_TRIPS, TRIP_SHARES]) parser.pushKey(key);
-    const inASecond = Math.round(boarded * Math.min(1, 1_000 / Math.max(1, coversMs)));
-    parser.push(JSON.stringify(notes.map(written)), String(inASecond), JSON.stringify(notKept));
-  },
-  transformReply: (reply: unknown) => reply as readonly [number, readonly string[]],
-});
+const record = script(RECORD_SCRIPT);
 
 /** KEYS: the shares. ARGV: the share to add, and the one that has to be the last ("": there has to be none). */
-const announce = defineScript({
-  SCRIPT: `
+const announce = script(`
 if (redis.call("LINDEX", KEYS[1], -1) or "") ~= ARGV[2] then return end
 redis.call("RPUSH", KEYS[1], ARGV[1])
 redis.call("LTRIM", KEYS[1], -${SHARES_KEPT}, -1)
-`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, share: TripShare, last: TripShare | undefined) => {
-    parser.pushKey(TRIP_SHARES);
-    parser.push(shareText(share), last ? shareText(last) : "");
-  },
-  transformReply: () => undefined,
-});
+`);
 
 /** Trips in Redis, for every process to see. */
 export function redisTrips(options: RedisOptions): TripStore {
-  const { ask, close } = redisConnection(options, { record, announce });
+  const { ask, close } = redisConnection(options);
   return {
-    async record(report) {
-      const [boarded, shares] = await ask((client) => client.record(report));
+    async record({ notes, boarded: since, coversMs, notKept }) {
+      const inASecond = Math.round(since * Math.min(1, 1_000 / Math.max(1, coversMs)));
+      const args = [JSON.stringify(notes.map(written)), inASecond, JSON.stringify(notKept)];
+      const reply = await ask((client) => record(client, [TRIPS, FAILED_TRIPS, TRIP_SHARES], args));
+      const [boarded, shares] = reply as readonly [number, readonly string[]];
       return { boardedPerSecond: boarded / BOARDING_SECONDS, shares: shares.map(readShare) };
     },
-    announce: (share, last) => ask((client) => client.announce(share, last)),
+    async announce(share, last) {
+      const args = [shareText(share), last ? shareText(last) : ""];
+      await ask((client) => announce(client, [TRIP_SHARES], args));
+    },
     async trip(id) {
       const { boarded, key = null, header = "", ...rest } = await ask((client) => client.hGetAll(tripKey(id)));
       if (boarded === undefined) return null;
