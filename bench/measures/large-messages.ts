@@ -13,7 +13,7 @@ export const largeMessages: Measure = {
     const { cluster } = bench;
     const work = workload("Large", MESSAGES, { bytes: BYTES });
     await load(cluster, work);
-    const found = await inTurn(bench, 1, { large: () => throughput(variants.metrobus, cluster, work) });
+    const found = await inTurn(bench, bench.rounds, { large: () => throughput(variants.metrobus, cluster, work) });
     await cluster.empty([work.topic, ...work.outputs]);
     return { rows: [row("1 MB messages × 1,000: memory", "MB", each(found.large, "memoryMB"), { atMost: 300 })] };
   },
