@@ -90,8 +90,11 @@ async function actOn(ids: string[], flags: ActFlags, verb: "replay" | "discard",
     ...(flags.by !== undefined && { by: flags.by }),
     onProgress: (now) => status.show(progress(now, total)),
   }).finally(() => status.end());
-  for (const line of summary(report, total, verb)) console.log(line);
-  if (report.failed > 0 || report.done + report.already < total) process.exitCode = 1;
+  // Of those that fit when they were counted some may be handled by now, as somebody before had asked.
+  const already = report.already + (ids.length > 0 || ending.signal.aborted ? 0 : unasked(report, total));
+  const full = { ...report, already };
+  for (const line of summary(full, total, verb)) console.log(line);
+  if (report.failed > 0 || unasked(full, total) > 0) process.exitCode = 1;
 }
 
 function meant(ids: string[], flags: ActFlags): LetterFilter {
@@ -121,6 +124,9 @@ async function agreed(question: string): Promise<boolean> {
   }
 }
 
+const unasked = ({ done, already, failed }: ActionReport, total: number): number =>
+  Math.max(0, total - done - already - failed);
+
 const BAR = 20;
 const number = (count: number) => count.toLocaleString("en");
 
@@ -134,11 +140,12 @@ function progress({ done, already, failed, asked }: ActionReport, total: number)
   return parts.join(" · ");
 }
 
-function* summary({ done, already, failed, failures }: ActionReport, total: number, verb: string): Generator<string> {
+function* summary(report: ActionReport, total: number, verb: string): Generator<string> {
+  const { done, already, failed, failures } = report;
   const parts = [`${verb === "replay" ? "replayed" : "discarded"} ${number(done)} of ${number(total)}`];
   if (already > 0) parts.push(`${number(already)} had been handled before`);
   if (failed > 0) parts.push(`${number(failed)} failed`);
-  const left = total - done - already - failed;
+  const left = unasked(report, total);
   if (left > 0) parts.push(`${number(left)} not asked for any more`);
   yield parts.join(" · ");
   for (const { letter, why } of failures) yield `  ${letter}: ${printable(why)}`;
