@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Case } from "./compare.ts";
-import { inTurn, ratio, type Bench, type Row } from "./measure.ts";
+import { each, inTurn, ratio, type Bench, type Row } from "./measure.ts";
 import { newGroup, startAt } from "./throughput.ts";
 
 const LOOK_EVERY_MS = 100;
@@ -20,12 +20,7 @@ export async function sideBySide(
   target: Row["target"],
 ): Promise<readonly Row[]> {
   const { [what]: found } = await inTurn(bench, rounds, { [what]: () => together(bench, one, other) });
-  return ratio(
-    what,
-    found!.map((progress) => progress.one),
-    found!.map((progress) => progress.other),
-    target,
-  );
+  return ratio(what, each(found, "one"), each(found, "other"), target);
 }
 
 /** How many messages each has made, behind the warm-up of both, when the first of them is through. */

@@ -122,7 +122,7 @@ export class Visit {
     this.envelope = this.#open(this.record);
     const { header } = this.envelope;
     this.id = header?.id ?? firstMet(this.record);
-    this.carried = header?.["visits"];
+    this.carried = header?.visits;
     this.history = header?.historical_route ?? NO_STOPS;
     this.from = this.history.at(-2) ?? lastStop(this.carried, this.history) ?? "";
     this.boarded = header?.boarded ?? this.record.timestamp;

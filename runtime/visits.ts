@@ -43,7 +43,7 @@ function textOf({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): strin
   return [stop, instance, ...numbers].join(":").replace(/:+$/, "");
 }
 
-/** `carried`: what stood in the header, which may be anything. What is returned needs no escapes in JSON. */
+/** `carried`: what stood in the header, which may be anything: what can be no visits is left out. */
 export function addVisit(carried: unknown, own: string): string {
   if (carried === undefined || typeof carried !== "string" || !PLAIN.test(carried)) return own;
   if (carried.length <= MOST_CARRIED) return `${carried} ${own}`;

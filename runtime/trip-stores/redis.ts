@@ -31,12 +31,12 @@ redis.call("LTRIM", KEYS[1], -${SHARES_KEPT}, -1)
 export function redisTrips(options: RedisOptions): TripStore {
   const { ask, close } = redisConnection(options);
   return {
-    async record({ notes, boarded: since, coversMs, notKept }) {
-      const inASecond = Math.round(since * Math.min(1, 1_000 / Math.max(1, coversMs)));
+    async record({ notes, boarded, coversMs, notKept }) {
+      const inASecond = Math.round(boarded * Math.min(1, 1_000 / Math.max(1, coversMs)));
       const args = [JSON.stringify(notes.map(written)), inASecond, JSON.stringify(notKept)];
       const reply = await ask((client) => record(client, [TRIPS, FAILED_TRIPS, TRIP_SHARES], args));
-      const [boarded, shares] = reply as readonly [number, readonly string[]];
-      return { boardedPerSecond: boarded / BOARDING_SECONDS, shares: shares.map(readShare) };
+      const [lately, shares] = reply as readonly [number, readonly string[]];
+      return { boardedPerSecond: lately / BOARDING_SECONDS, shares: shares.map(readShare) };
     },
     async announce(share, last) {
       const args = [shareText(share), last ? shareText(last) : ""];
