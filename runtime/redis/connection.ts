@@ -1,4 +1,4 @@
-import { createClient, ErrorReply } from "redis";
+import { createClient, ErrorReply } from "@redis/client";
 import { asError, Unavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 

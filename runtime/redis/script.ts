@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ErrorReply } from "redis";
+import { ErrorReply } from "@redis/client";
 import type { RedisClient } from "./connection.ts";
 
 /** A script on Redis: what it returns. `args` that are numbers go as text. */

@@ -1,5 +1,5 @@
 import { Kafka } from "kafkajs";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { GenericContainer, Network, Wait, type StartedNetwork, type StartedTestContainer } from "testcontainers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { busdriver } from "../../busdriver/busdriver.ts";

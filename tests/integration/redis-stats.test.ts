@@ -1,4 +1,4 @@
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Unavailable } from "../../runtime/errors.ts";
 import type { Flush } from "../../runtime/stats-store.ts";
