@@ -35,6 +35,8 @@ interface Batch extends PartitionData {
   readonly recordBytes: number;
 }
 
+/** Free bytes in front of each request: what kafkajs puts there is written into them, and the request not copied. */
+const ROOM = 256;
 const BATCH_HEADER = 61;
 const LENGTH_COUNTED_FROM = 12;
 const CHECKSUM_AT = 17;
@@ -51,7 +53,7 @@ export function encodeProduce(request: ProduceRequest): Buffer {
     size += sizeOfString(topic) + 4;
     for (const { recordBytes } of batches) size += 8 + BATCH_HEADER + recordBytes;
   }
-  const out = Buffer.allocUnsafeSlow(size);
+  const out = Buffer.allocUnsafeSlow(ROOM + size).subarray(ROOM);
   let at = writeString(out, 0, transactionalId);
   at = out.writeInt16BE(acks, at);
   at = out.writeInt32BE(timeout, at);
@@ -153,7 +155,7 @@ function writeString(out: Buffer, start: number, text: string | null): number {
 interface Encoder {
   buf: Buffer;
   offset: number;
-  ensureAvailable(bytes: number): void;
+  writeEncoder(inner: Encoder): this;
 }
 
 interface Produce {
@@ -181,15 +183,22 @@ produce.protocol = ({ version }) => {
   };
 };
 
+/** Those whose buffers have room in front. */
+const roomy = new WeakSet<Encoder>();
+
 function wrapped(bytes: Buffer): Encoder {
-  return Object.assign(new Encoder(0), { buf: bytes, offset: bytes.length });
+  const encoder = Object.assign(new Encoder(0), { buf: bytes, offset: bytes.length });
+  roomy.add(encoder);
+  return encoder;
 }
 
-/** Around a large piece kafkajs puts some bytes, twice: no need to make room for the double of it. */
-const { ensureAvailable } = Encoder.prototype;
-Encoder.prototype.ensureAvailable = function (bytes) {
-  if (bytes <= this.buf.length) return ensureAvailable.call(this, bytes);
-  const grown = Buffer.allocUnsafeSlow(this.offset + bytes);
-  grown.set(this.buf.subarray(0, this.offset));
-  this.buf = grown;
+const { writeEncoder } = Encoder.prototype;
+Encoder.prototype.writeEncoder = function (inner) {
+  const { buf, offset } = this;
+  if (!roomy.has(inner) || offset > inner.buf.byteOffset) return writeEncoder.call(this, inner);
+  this.offset += inner.offset;
+  this.buf = Buffer.from(inner.buf.buffer, inner.buf.byteOffset - offset, this.offset);
+  this.buf.set(buf.subarray(0, offset));
+  roomy.add(this);
+  return this;
 };
