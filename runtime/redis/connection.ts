@@ -1,6 +1,7 @@
-import { createClient, ErrorReply } from "@redis/client";
+import { ErrorReply } from "@redis/client";
 import { asError, Unavailable } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { Client } from "./client.ts";
 
 export interface RedisOptions {
   /** `redis://` or `rediss://` (TLS), with user, password and database where there are any. */
@@ -13,9 +14,9 @@ export interface RedisOptions {
 /** Asking Redis takes this long at most, connecting included. */
 const ANSWER_WITHIN_MS = 2_000;
 
-function newClient({ url, ca }: RedisOptions) {
+function newClient({ url, ca }: RedisOptions): Client {
   const tls = ca ? { tls: true as const, ca } : {};
-  const client = createClient({
+  const client = new Client({
     url,
     // Connected anew by whoever asks next, for ever; nothing waits in a queue meanwhile.
     socket: { ...tls, reconnectStrategy: false, connectTimeout: ANSWER_WITHIN_MS },
@@ -28,12 +29,10 @@ function newClient({ url, ca }: RedisOptions) {
   return client;
 }
 
-export type RedisClient = ReturnType<typeof newClient>;
-
 /** One connection to Redis, made when it is needed and made again after it broke or hung. */
 export function redisConnection(options: RedisOptions) {
   const where = withoutLogin(options.url);
-  let open: { client: RedisClient; ready: Promise<unknown> } | null = null;
+  let open: { client: Client; ready: Promise<unknown> } | null = null;
   let closed = false;
 
   function connect() {
@@ -47,7 +46,7 @@ export function redisConnection(options: RedisOptions) {
   }
 
   /** Throws Unavailable, after 2 s at the latest. */
-  async function ask<T>(question: (client: RedisClient) => Promise<T>): Promise<T> {
+  async function ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
     if (closed) throw new Unavailable(`the connection to Redis at ${where} has been closed: open another one`);
     if (open?.client.isOpen === false) open = null;
     const { client, ready } = (open ??= connect());

@@ -1,4 +1,3 @@
-import { RESP_TYPES } from "@redis/client";
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import {
   COUNTER,
@@ -32,17 +31,8 @@ import { presenceText, readPause, readPresence } from "./presence.ts";
 import { RECENT_SCRIPT } from "./recent-script.ts";
 import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
 
-/** A topic may be called `__proto__` or `constructor`, which an object has or loses by itself. */
-const HASH_AS_MAP = { [RESP_TYPES.MAP]: Map };
-
 const flush = script(FLUSH_SCRIPT);
 const recent = script(RECENT_SCRIPT);
-
-/** Redis's clock, epoch ms. */
-async function timeOf(client: { time(): Promise<readonly unknown[]> }): Promise<number> {
-  const [seconds, microseconds] = await client.time();
-  return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
-}
 
 /**
  * Counts in Redis, for every process to see. Connects when it is first asked, so a Redis that is down keeps nobody from
@@ -60,25 +50,23 @@ export function redisStats(options: RedisOptions): StatsStore {
     },
 
     read: () =>
-      ask(async (connected): Promise<Snapshot> => {
-        const client = connected.withTypeMapping(HASH_AS_MAP);
-        const [[seconds, microseconds], counter, hits, names, seen, presences, pauses] = await Promise.all([
+      ask(async (client): Promise<Snapshot> => {
+        const [at, counter, hits, names, seen, presences, pauses] = await Promise.all([
           client.time(),
           client.hGetAll(COUNTER),
           client.get(HITS),
           client.sMembers(STOPS),
-          client.zRangeWithScores(INSTANCES, 0, -1),
+          client.zRangeWithScores(INSTANCES),
           client.hGetAll(PRESENCES),
           client.hGetAll(PAUSES),
         ]);
-        const full = Array.from({ length: RATE_SECONDS }, (_, back) => Number(seconds) - back - 1);
+        const full = Array.from({ length: RATE_SECONDS }, (_, back) => Math.floor(at / 1_000) - back - 1);
         const [rates, stops, open] = await Promise.all([
           Promise.all(full.map(async (second) => rated.get(second) ?? client.hGetAll(`${RATE}${second}`))),
           Promise.all(names.map((name) => client.hGetAll(stopKey(name)))),
           Promise.all(names.map((name) => client.hGetAll(openKey(name)))),
         ]);
         rated = new Map(full.map((second, n) => [second, rates[n]!]));
-        const at = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
         const lately = (what: string) => rates.reduce((sum, second) => sum + Number(second.get(what) ?? 0), 0);
         return {
           at,
@@ -96,17 +84,16 @@ export function redisStats(options: RedisOptions): StatsStore {
             })
             .toSorted(byName),
           instances: seen
-            .filter(({ score }) => score > at - PRESENT_MS)
-            .flatMap(({ value, score }) => instanceOf(value, score, presences.get(value) ?? ""))
+            .filter(([, seenAt]) => seenAt > at - PRESENT_MS)
+            .flatMap(([instance, seenAt]) => instanceOf(instance, seenAt, presences.get(instance) ?? ""))
             .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
           pauses: new Map([...pauses].map(([stop, text]) => [stop, readPause(text)])),
         };
       }),
 
     history: (stop, span) =>
-      ask(async (connected) => {
-        const client = connected.withTypeMapping(HASH_AS_MAP);
-        const now = await timeOf(client);
+      ask(async (client) => {
+        const now = await client.time();
         const steps = stepsOf(span, now);
         const seconds = SPANS[span].stepMs / 1_000;
         const [totals, ...copies] = await Promise.all([
@@ -122,7 +109,7 @@ export function redisStats(options: RedisOptions): StatsStore {
 
     recent: () =>
       ask(async (client) => {
-        const { steps, since } = recentSteps(await timeOf(client));
+        const { steps, since } = recentSteps(await client.time());
         const found = (await recent(client, [STOPS], steps)) as readonly (readonly [string, string[], string[]])[];
         const stops = found.map(
           ([stop, copy, totals]) => [stop, difference(readDone(hashOf(totals)), readDone(hashOf(copy)))] as const,

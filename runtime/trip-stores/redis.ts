@@ -43,24 +43,26 @@ export function redisTrips(options: RedisOptions): TripStore {
       await ask((client) => announce(client, [TRIP_SHARES], args));
     },
     async trip(id) {
-      const { boarded, key = null, header = "", ...rest } = await ask((client) => client.hGetAll(tripKey(id)));
+      const fields = await ask((client) => client.hGetAll(tripKey(id)));
+      const boarded = fields.get("boarded");
       if (boarded === undefined) return null;
-      const visits = Object.entries(rest).flatMap(([field, json]) =>
-        field.startsWith(VISIT) ? readJson<TripVisit>(json) : [],
-      );
-      return { id, key, boarded: Number(boarded), header, visits: visits.toSorted(inOrder) };
+      const visits = [...fields].flatMap(([field, json]) => (field.startsWith(VISIT) ? readJson<TripVisit>(json) : []));
+      return {
+        id,
+        key: fields.get("key") ?? null,
+        boarded: Number(boarded),
+        header: fields.get("header") ?? "",
+        visits: visits.toSorted(inOrder),
+      };
     },
     newest: (limit, key) => {
       const among = key === undefined ? TRIPS : tripsOfKey(hashOf(key));
-      return ask((client) => client.zRange(among, 0, limit - 1, { REV: true }));
+      return ask((client) => client.zTop(among, limit));
     },
-    failed: (limit) => ask((client) => client.zRange(FAILED_TRIPS, 0, limit - 1, { REV: true })),
+    failed: (limit) => ask((client) => client.zTop(FAILED_TRIPS, limit)),
     failures: (stop) =>
       ask(async (client) => {
-        const [found, more] = await Promise.all([
-          client.lRange(failuresKey(stop), 0, -1),
-          client.get(notKeptKey(stop)),
-        ]);
+        const [found, more] = await Promise.all([client.lRange(failuresKey(stop)), client.get(notKeptKey(stop))]);
         return { visits: found.flatMap((json) => readJson<FailedVisit>(json)), notKept: Number(more ?? 0) };
       }),
     close: async () => close(),
