@@ -140,9 +140,13 @@ function joined(texts: readonly string[]): Buffer {
 
 /** Like writeEnvelope, with the payload's own bytes as they stand in `value`. */
 export function writePassed(header: Header, envelope: Envelope, value: Buffer): Buffer {
-  const [start, end] = envelope.header === null ? [0, value.length] : payloadSpan(value, envelope.field);
   const head = Buffer.from(headOf(header, envelope.field));
-  return Buffer.concat([head, value.subarray(start, end), Buffer.from(tail(envelope.rest))]);
+  return Buffer.concat([head, payloadBytes(value, envelope), Buffer.from(tail(envelope.rest))]);
+}
+
+/** The payload as it stands in the value that the envelope was read from. */
+export function payloadBytes(value: Buffer, { header, field }: Pick<Envelope, "header" | "field">): Buffer {
+  return header === null ? value : value.subarray(...payloadSpan(value, field));
 }
 
 function tail(rest: Envelope["rest"]): string {

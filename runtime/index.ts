@@ -6,6 +6,7 @@ export { connect, openStats, openTrips, type MetroBus, type SendOptions } from "
 export { bulkRuns } from "./bulk-runs.ts";
 export type { BulkRequest, BulkRun, BulkRuns, BulkStart, RunProgress, RunState, RunStore } from "./bulk-runs.ts";
 export { deadLetters } from "./dead-letters.ts";
+export { exactJson } from "./exact-json.ts";
 export type {
   Action,
   ActionReport,

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Letter, LoggedAction } from "../index.ts";
+import { exactJson, type Letter, type LoggedAction } from "../index.ts";
 import { isoTime, letterJson } from "./letter-list.ts";
 import { hexDump, jsonBytes, printable, printableBytes } from "./printable.ts";
 
@@ -52,19 +52,11 @@ function* valueLines(value: Buffer | null): Generator<string> {
 
 function indented(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text, digitsKept), null, 2);
+    return JSON.stringify(exactJson(text), null, 2);
   } catch {
     return text;
   }
 }
-
-/** Numbers as they stand there: a number of JavaScript has 16 digits only. */
-function digitsKept(_: string, value: unknown, context?: { source?: string }): unknown {
-  return typeof value === "number" && context?.source !== undefined ? rawJson(context.source) : value;
-}
-
-/** In Node since 22; TypeScript does not know it yet. */
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): object };
 
 export function actionLine({ time, letter, action, outcome, by, to, why, edited }: LoggedAction): string {
   const where = to && ` to ${to}${edited ? ", edited" : ""}`;

@@ -1,5 +1,5 @@
 import type { Received, RecordHeaders } from "../bus.ts";
-import { readEnvelope, type Envelope } from "../envelope.ts";
+import { payloadBytes, readEnvelope, type Envelope } from "../envelope.ts";
 import { isTopic } from "../route.ts";
 import type { LetterState } from "./standing.ts";
 
@@ -33,8 +33,10 @@ export interface Letter {
   readonly messageId: string;
   /** The stops that the message has visited, with the one it failed at, oldest first: it can be rewound to each. */
   readonly visited: readonly string[];
-  /** Of its envelope, or the whole value where it has none; undefined: it is no JSON. */
+  /** Of its envelope, or the whole value where it has none (null: the payload null); undefined: it is no JSON. */
   readonly payload: unknown;
+  /** The payload as it stands there, to the last digit of its numbers. */
+  readonly payloadJson: string | undefined;
 }
 
 const FAILURE = "dead-letter.";
@@ -70,7 +72,11 @@ export function readLetter(record: Received, state: LetterState): Letter {
       return envelopeOf(this)?.header?.historical_route.filter(isTopic) ?? [];
     },
     get payload() {
-      return payloadOf(this);
+      const json = this.payloadJson;
+      return json === undefined ? undefined : (JSON.parse(json) as unknown);
+    },
+    get payloadJson() {
+      return payloadJson(this);
     },
   };
 }
@@ -117,12 +123,19 @@ function messageId(letter: Message): string {
   return id === `-${letter.id}` ? "" : id;
 }
 
-function payloadOf(letter: Message): unknown {
+function payloadJson(letter: Message): string | undefined {
+  if (letter.value === null) return "null";
   const envelope = envelopeOf(letter);
-  if (envelope) return envelope.payload;
+  if (envelope) return String(payloadBytes(letter.value, envelope));
+  const text = String(letter.value);
+  return isJson(text) ? text : undefined;
+}
+
+function isJson(text: string): boolean {
   try {
-    return letter.value && (JSON.parse(String(letter.value)) as unknown);
+    JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }

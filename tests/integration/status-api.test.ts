@@ -2,11 +2,12 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import express from "express";
-import { connect } from "metrobus";
+import { connect, hashPassword } from "metrobus";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { statusPage } from "../../web-status/page.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
 import { startWeb } from "../../web-status/server.ts";
+import { line } from "../support/line.ts";
 import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
 import { eventually } from "../support/probe.ts";
 
@@ -204,5 +205,42 @@ test("where no stop has run yet there are no dead letters", async () => {
   expect([response.status, await response.json()]).toEqual([
     200,
     expect.objectContaining({ letters: [], fault: null }),
+  ]);
+});
+
+test("numbers keep their digits when they are sent, shown and sent again, edited or not", async () => {
+  const secret = await hashPassword(PASSWORD);
+  const settings = {
+    METROBUS_BUS: "memory",
+    WEB_OPERATORS: `ann:${secret}`,
+    WEB_PUBLIC_DETAILS: "true",
+    PORT: "0",
+    LOG_LEVEL: "silent",
+  };
+  await using bus = await line(settings);
+  const web = await startWeb({ settings, bus: bus.metro });
+  onTestFinished(() => web.close());
+  const act = async (path: string, body: object) => {
+    const headers = { authorization: basic("ann"), "content-type": "application/json" };
+    expect(await fetch(web.url + path, { method: "POST", headers, body: JSON.stringify(body) })).toMatchObject({
+      ok: true,
+    });
+  };
+  await bus.stop("Charge", ({ bad }: { bad: boolean }) => {
+    if (bad) throw new Error("it is bad");
+    return null;
+  });
+  const amount = "12345678901234567890.50";
+  await act("/api/v1/send", { topic: "Charge", payload: `{"bad":true,"amount":${amount}}`, route: "End" });
+  await bus.records("Error", 1);
+  const page = await (await fetch(`${web.url}/letters/0-0`, { headers: { accept: "text/html" } })).text();
+  const [, shown] = page.match(/>(\{[^<]*amount[^<]*)</)!;
+  const payload = shown!.replaceAll("&#34;", '"').replace("true", "false");
+  expect(payload).toBe(`{\n  "bad": false,\n  "amount": ${amount}\n}`);
+  await act("/api/v1/letters/0-0/replay", { payload });
+  const [sent, edited] = await bus.records("Charge", 2);
+  expect([String(sent!.value), String(edited!.value)]).toEqual([
+    expect.stringContaining(`"amount":${amount}`),
+    expect.stringContaining(`"amount": ${amount}`),
   ]);
 });

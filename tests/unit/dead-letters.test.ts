@@ -49,6 +49,7 @@ test("a letter tells what failed where and why, and has the message as it came",
     headers: [["trace", Buffer.from("t")]],
     visited: ["Check"],
     payload: { bad: true, n: 1 },
+    payloadJson: '{"bad":true,"n":1}',
   });
   expect(letter!.stack).toContain("TypeError: it is bad");
   expect(Math.abs(letter!.time - Date.now())).toBeLessThan(60_000);

@@ -1,3 +1,4 @@
+import { exactJson } from "metrobus";
 import { z } from "zod";
 import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
 import { epochMs, optional } from "../schemas.ts";
@@ -55,7 +56,7 @@ export const letter = (source: LetterSource): Resource =>
         stack: found.stack,
         headers: found.headers.map(([name, value]) => ({ name, value: value?.toString() ?? null })),
         visited: [...new Set(found.visited)],
-        payload: found.payload,
+        payload: found.payloadJson && exactJson(found.payloadJson),
         value: found.value?.toString("base64") ?? null,
         audit: actions.map((each) => ({ ...each })),
       } satisfies LetterAnswer;

@@ -28,7 +28,7 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
     place: letter.from && `${letter.from.topic}, partition ${letter.from.partition}, offset ${letter.from.offset}`,
     rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
     json: isJson ? JSON.stringify(letter.payload, null, 2) : null,
-    hex: isJson || letter.value === null ? null : hexDump(Buffer.from(letter.value, "base64")),
+    hex: isJson ? null : hexDump(Buffer.from(letter.value ?? "", "base64")),
     audit: letter.audit.map((each) => ({ ...each, when: time(each.time), words: OUTCOMES[each.outcome] })),
   });
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { exactJson } from "metrobus";
 import { z } from "zod";
 import { deed, NotDone, resource, type Deed, type Resource, type Shown } from "../resource.ts";
 import { optional } from "../schemas.ts";
@@ -52,7 +53,7 @@ export const send = (bus: BusSource): Deed =>
 
 function parsed(payload: string): unknown {
   try {
-    return JSON.parse(payload);
+    return exactJson(payload);
   } catch (error) {
     throw new NotDone(`the payload is not JSON: ${(error as Error).message}`);
   }

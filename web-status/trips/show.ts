@@ -1,3 +1,4 @@
+import { exactJson } from "metrobus";
 import { age, clock, count, duration } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
@@ -92,7 +93,7 @@ function bars({ waitedMs, workedMs }: { waitedMs: number; workedMs: number }, vi
 
 function pretty(json: string): string {
   try {
-    return JSON.stringify(JSON.parse(json), null, 2);
+    return JSON.stringify(exactJson(json), null, 2);
   } catch {
     return json;
   }

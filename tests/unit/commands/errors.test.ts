@@ -22,6 +22,7 @@ const letter = (more: Partial<Letter> = {}): Letter => ({
   messageId: "m1",
   visited: ["Charge"],
   payload: {},
+  payloadJson: "{}",
   ...more,
 });
 
