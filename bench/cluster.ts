@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka, logLevel, type Admin, type Producer } from "kafkajs";
 import { startKafka } from "../tests/support/kafka.ts";
 import { startRedis } from "../tests/support/redis.ts";
@@ -47,7 +48,8 @@ export async function openCluster(servers: Servers): Promise<Cluster> {
     create: (topics, partitions) => createTopics(admin, topics, partitions),
     count: async (topics) => sizeOf((await bounds(topics)).flat()),
     async done(groupId, topic) {
-      const [[all], [offsets]] = await Promise.all([bounds([topic]), admin.fetchOffsets({ groupId, topics: [topic] })]);
+      const position = () => admin.fetchOffsets({ groupId, topics: [topic] });
+      const [[all], [offsets]] = await Promise.all([bounds([topic]), loaded(position)]);
       const lows = new Map(all!.map(({ partition, low }) => [partition, Number(low)]));
       return offsets!.partitions.reduce((sum, { partition, offset }) => {
         return sum + Math.max(0, Number(offset) - lows.get(partition)!);
@@ -68,6 +70,18 @@ export async function openCluster(servers: Servers): Promise<Cluster> {
     readable: async (topic) => readable(kafka, topic, await admin.fetchTopicOffsets(topic)),
     [Symbol.asyncDispose]: async () => void (await Promise.all([admin.disconnect(), producer.disconnect()])),
   };
+}
+
+/** A broker's first group is not there at once. */
+async function loaded<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if ((error as { type?: string }).type !== "GROUP_LOAD_IN_PROGRESS") throw error;
+      await sleep(100);
+    }
+  }
 }
 
 async function createTopics(admin: Admin, topics: readonly string[], numPartitions: number): Promise<void> {

@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 100;
 const WARM_UP = 0.1;
 
 /**
- * How far one comes while another one does the same work at the same time: for small differences, since whatever else the machine
+ * How far one comes while another one does as much work at the same time: for small differences, since whatever else the machine
  * has to do disturbs both alike.
  */
 export async function sideBySide(
@@ -25,15 +25,12 @@ export async function sideBySide(
 
 /** How many messages each has made, behind the warm-up of both, when the first of them is through. */
 async function together({ cluster }: Bench, one: Case, other: Case): Promise<{ one: number; other: number }> {
-  const { topic, outputs, messages } = one.work;
+  const { outputs, messages } = one.work;
   await cluster.empty(outputs);
-  const [groups, variants] = [
-    [newGroup(), newGroup()],
-    [one.variant, other.variant],
-  ] as const;
-  const peers = variants.map((variant, at) => startAt(variant, cluster, topic, groups[at]!));
+  const runs = [one, other].map(({ variant, work: { topic } }) => ({ variant, topic, group: newGroup() }));
+  const peers = runs.map(({ variant, topic, group }) => startAt(variant, cluster, topic, group));
   const failed = Promise.race(peers.map((peer) => peer.failed));
-  const done = () => Promise.all(groups.map((group) => cluster.done(group, topic)));
+  const done = () => Promise.all(runs.map(({ group, topic }) => cluster.done(group, topic)));
   const until = async (isOver: (done: readonly number[]) => boolean): Promise<readonly number[]> => {
     for (;;) {
       const now = await Promise.race([failed, done()]);

@@ -1,5 +1,5 @@
-import { compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
+import { sideBySide } from "../side-by-side.ts";
 import { variants } from "../variants.ts";
 import { load, workload } from "../workload.ts";
 
@@ -13,17 +13,10 @@ export const routes: Measure = {
       workload(`Routes-${count}`, bench.messages, { routes: count, outputs: OUTPUTS }),
     );
     for (const work of [many!, one!]) await load(bench.cluster, work);
-    const [{ metrobus: variant }, what] = [variants, "1,000 routes over 1"];
-    const rows = await compare(
-      bench,
-      what,
-      "messagesPerSecond",
-      { variant, work: many! },
-      { variant, work: one! },
-      {
-        atLeast: 0.9,
-      },
-    );
+    const { metrobus: variant } = variants;
+    const what = "1,000 routes over 1, both at once: messages";
+    const [ofMany, ofOne] = [many!, one!].map((work) => ({ variant, work }));
+    const rows = await sideBySide(bench, what, ofMany!, ofOne!, bench.rounds, { atLeast: 0.9 });
     return { rows };
   },
 };
