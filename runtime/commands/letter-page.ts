@@ -8,7 +8,7 @@ import { hexDump, jsonBytes, printable, printableBytes } from "./printable.ts";
 const MOST_HEX = 4_096;
 
 export function* letterPage(letter: Letter, history: readonly LoggedAction[]): Generator<string> {
-  const { id, state, time, stop, from, reason, error, message, attempts, replayOf, messageId, visited } = letter;
+  const { id, state, time, stop, from, reason, error, message, attempts, replayOf, messageId, visited, ahead } = letter;
   const facts: readonly (readonly [string, string])[] = [
     ["letter", id],
     ["state", state],
@@ -21,6 +21,7 @@ export function* letterPage(letter: Letter, history: readonly LoggedAction[]): G
     ["replay of", replayOf ? `${replayOf.letter}, replay ${replayOf.count} of the message` : ""],
     ["message id", messageId],
     ["visited", visited.join(" > ")],
+    ["still ahead", ahead.join(" > ")],
     ["key", printableBytes(letter.key)],
   ];
   for (const [name, text] of facts) if (text) yield `${name.padEnd(12)}${printable(text)}`;
@@ -70,6 +71,7 @@ export function letterPageJson(letter: Letter, history: readonly LoggedAction[])
     ...letterJson(letter),
     stack: letter.stack,
     visited: letter.visited,
+    ahead: letter.ahead,
     headers: letter.headers.map(([name, value]) => [name, jsonBytes(value)]),
     value: jsonBytes(letter.value),
     history,

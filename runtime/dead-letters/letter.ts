@@ -1,6 +1,6 @@
 import type { Received, RecordHeaders } from "../bus.ts";
 import { payloadBytes, readEnvelope, type Envelope } from "../envelope.ts";
-import { isTopic } from "../route.ts";
+import { isTopic, reversed } from "../route.ts";
 import type { LetterState } from "./standing.ts";
 
 /**
@@ -33,6 +33,8 @@ export interface Letter {
   readonly messageId: string;
   /** The stops that the message has visited, with the one it failed at, oldest first: it can be rewound to each. */
   readonly visited: readonly string[];
+  /** The stops that its route names behind the one it failed at, the next one first. */
+  readonly ahead: readonly string[];
   /** Of its envelope, or the whole value where it has none (null: the payload null); undefined: it is no JSON. */
   readonly payload: unknown;
   /** The payload as it stands there, to the last digit of its numbers. */
@@ -70,6 +72,9 @@ export function readLetter(record: Received, state: LetterState): Letter {
     },
     get visited() {
       return envelopeOf(this)?.header?.historical_route.filter(isTopic) ?? [];
+    },
+    get ahead() {
+      return reversed(envelopeOf(this)?.header?.route.filter(isTopic) ?? []);
     },
     get payload() {
       const json = this.payloadJson;

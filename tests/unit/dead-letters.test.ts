@@ -48,6 +48,7 @@ test("a letter tells what failed where and why, and has the message as it came",
     key: Buffer.from("k"),
     headers: [["trace", Buffer.from("t")]],
     visited: ["Check"],
+    ahead: ["Next"],
     payload: { bad: true, n: 1 },
     payloadJson: '{"bad":true,"n":1}',
   });

@@ -77,7 +77,9 @@ const stopHref = (base: string, stop: string): string => `${base}/stops/${encode
 
 function inWords({ state, stop, since, why }: TripAnswer["now"], at: number): string {
   if (state === "travelling")
-    return stop ? `On its way to ${stop}, ${age(since, at)}${why ? `: ${why}` : ""}` : "Boarded";
+    return stop
+      ? `Sent on to ${stop}, ${age(since, at)}: ${why || "it waits there, or is being worked on"}`
+      : "Boarded";
   if (state === "arrived") return `Arrived at ${stop}, ${age(since, at)}`;
   if (state === "dropped") return `Dropped at ${stop}, ${age(since, at)}: ${why}`;
   if (state === "later") return `Put off at ${stop}, ${age(since, at)}: ${why}; it comes there again`;

@@ -21,6 +21,7 @@ const letter = (more: Partial<Letter> = {}): Letter => ({
   headers: [["trace", Buffer.from("t")]],
   messageId: "m1",
   visited: ["Charge"],
+  ahead: ["Ship", "Log"],
   payload: {},
   payloadJson: "{}",
   ...more,
