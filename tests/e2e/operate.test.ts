@@ -438,7 +438,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
 
     test("a message is sent from the page, and its trip is seen", async () => {
       const page = await operator(scene.web.url, "ann", `/send?topic=${before}`);
-      await page.getByLabel("Route after it").fill(stop);
+      await page.getByLabel("Stops after it").fill(stop);
       await expectNotSent(page, "{ n: 300 }", "Send");
       await page.getByLabel("Payload, as JSON").fill('{ "n": 300 }');
       await act(page, "Send");
