@@ -158,6 +158,9 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       expect(slow.lag.messages).toBe(waiting[0]! + waiting[1]!);
       expect(slow.lag.seconds).toBeGreaterThan(599);
       expect(slow.instances).toMatchObject([{ version: "1.2.3", pid: process.pid, lanes: ["0", "1"] }]);
+      const standing = waiting.map((_, at) => ({ position: 0, message: `${names.slow}-${at}-0` }));
+      expect(slow.lag.lanes).toMatchObject(standing);
+      for (const { standingMs } of slow.lag.lanes) expect(standingMs).toBeGreaterThan(0);
       const held = await ask<StopAnswer>(`/api/v1/stops/${names.held}`);
       expect(held).toMatchObject({ state: "paused", pause: { by: "ann" }, lag: { messages: did["held"] } });
 
@@ -192,11 +195,15 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
           `Processed\\s*${MESSAGES} Waiting\\s*0.*Dropped ${drops} .*too old ${did["too old"]} .*Dead ${did["dead"]}`,
         ),
       );
+      const failures = await page.locator("section[aria-labelledby=failures] tbody tr").all();
+      expect(failures.length).toBe(1);
+      expect(await failures[0]!.locator("td").first().textContent()).toBe(String(Math.min(50, did["dead"]!)));
       await page.goto(`${web.url}/stops/${names.slow}`);
       expect(await inOneLine(page)).toMatch(/Waiting\s*12\s*for 10 min/);
       expect(await page.locator("#lane-0 td, #lane-1 td").allTextContents()).toEqual(
         expect.arrayContaining(waiting.map(String)),
       );
+      expect(await inOneLine(page, "#lane-1")).toMatch(new RegExp(`stands for [\\d.]+ (s|min) ${names.slow}-1-0`));
       await page.goto(`${web.url}/stops/${names.held}`);
       expect(await inOneLine(page)).toMatch(new RegExp(`Paused by ann.*Waiting\\s*${did["held"]}\\D`));
 
@@ -216,7 +223,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
         await page.goto(web.url + path);
         const html = await page.content();
         for (const secret of Object.values(SECRETS)) expect([path, html.includes(secret)]).toEqual([path, false]);
-        expect([path, html.includes("Source-") && /Source-\w+-\d-\d/.test(html)]).toEqual([path, false]);
+        expect([path, /(Source|Slow)-\w+-\d-\d/.test(html)]).toEqual([path, false]);
         if (path !== "/login") expect([path, await page.locator("form[method=post]").count()]).toEqual([path, 0]);
       }
     });
@@ -300,7 +307,11 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       page.on("request", (request) => {
         if (request.resourceType() === "script") scripts.add(request.url());
       });
-      for (const path of Object.values(views)) await page.goto(web.url + path);
+      for (const path of Object.values(views)) {
+        await page.goto(web.url + path);
+        // What draws is fetched after the page has been loaded.
+        for (const chart of await page.locator(".chart").all()) await chart.locator("canvas").waitFor();
+      }
       const sizes = [...scripts].map(async (url) => gzipSync(await (await fetch(url)).bytes()).length);
       expect([...scripts].map((url) => new URL(url).pathname)).toContain("/vendor/uplot.js");
       expect((await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)).toBeLessThan(150_000);
