@@ -65,6 +65,8 @@ export interface DeadLetters {
   groups(options?: GroupsOptions): Promise<LetterGroups>;
   /** The same of all letters, for who wants to know again and again. `signal` ends reading. */
   counts(signal?: AbortSignal): LetterCounts;
+  /** Whether letters can be acted on, without creating anything for it. Throws what `replay` and `discard` would: UnknownTopic, ConfigError, Unavailable. */
+  check(): Promise<void>;
   /**
    * Sends letters again: those of a filter that are not handled, or those of `ids`. Resolves when each is sent, or it is known
    * why not: what can't be is told in the report. Requests are durable: should this process end, whoever works next
@@ -94,7 +96,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
   const { deadLetterTopic: topic, createTopics, shutdownTimeoutMs } = config;
   const actions = actionsTopic(topic);
   const reading = letterReading(bus, topic, actions);
-  const { join, prepare } = carrying({ bus, topic, actions, createTopics, shutdownTimeoutMs, log });
+  const { join, check, prepare } = carrying({ bus, topic, actions, createTopics, shutdownTimeoutMs, log });
 
   /** The letters to act on: of those that are named somebody wants to know also when they are handled. */
   async function* toActOn(filter: LetterFilter, upTo: string | undefined): AsyncGenerator<Letter> {
@@ -134,6 +136,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
     },
     groups: reading.groups,
     counts: reading.counts,
+    check,
     replay: (filter, options = {}) =>
       ask(filter, options, (letter, asked) => {
         const message = replayOf(letter, options, config);

@@ -43,20 +43,27 @@ export function carrying({ bus, topic, actions, createTopics, shutdownTimeoutMs,
     }
   }
 
-  /** Both topics are there. Throws UnknownTopic, ConfigError. */
-  async function prepare(): Promise<void> {
+  const creates = createTopics || bus.name === "memory";
+
+  /** Letters can be acted on. Creates nothing: where topics are created, that of the actions need not be there yet. Throws UnknownTopic, ConfigError. */
+  async function check(): Promise<void> {
     if (!bus.features.exactlyOnce)
       throw new ConfigError([
         `dead letters can't be acted on over the bus "${bus.name}": each is to be acted on once, and that needs a bus with delivery exactly-once, kafka or memory`,
       ]);
     if (!(await bus.knows(topic))) throw new UnknownTopic(topic);
-    // One partition: what is done stands in one order, and a letter's records never move to another one.
-    if (createTopics || bus.name === "memory") await bus.create([{ topic: actions, partitions: 1, keepForever: true }]);
-    else if (!(await bus.knows(actions)))
+    if (!creates && !(await bus.knows(actions)))
       throw new ConfigError([
-        `topic "${actions}" does not exist, in which it is kept what is done with dead letters: create it with one partition, kept for ever (retention.ms=-1, retention.bytes=-1), or set METROBUS_CREATE_TOPICS=true`,
+        `topic "${actions}" does not exist, in which it is kept what is done with dead letters: create it with one partition, kept for ever (retention.ms=-1, retention.bytes=-1), or set METROBUS_CREATE_TOPICS=true for the process that acts on letters, be it the status page or metrobus errors`,
       ]);
   }
 
-  return { join, prepare };
+  /** Both topics are there. Throws as `check`. */
+  async function prepare(): Promise<void> {
+    await check();
+    // One partition: what is done stands in one order, and a letter's records never move to another one.
+    if (creates) await bus.create([{ topic: actions, partitions: 1, keepForever: true }]);
+  }
+
+  return { join, check, prepare };
 }

@@ -196,6 +196,43 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
   });
 });
 
+describe.skipIf(!brokers || !redis)("letters on a bus where the page creates no topics (needs Docker)", () => {
+  /** People's pages without a browser: a proxy says who asks. */
+  const trusting = { WEB_TRUST_HEADER: "X-User", WEB_TRUST_PROXY: "127.0.0.1,::1", WEB_PUBLIC_DETAILS: "true" };
+
+  test("letters that can't be acted on are shown with the reason, and acted on as soon as they can be", async () => {
+    const servers = { brokers: brokers!, redis: redis!, database: 12 };
+    await using scene = await operated(servers, { ...trusting, METROBUS_CREATE_TOPICS: "false" });
+    const { web, settings, line } = scene;
+    const topic = settings.METROBUS_DEAD_LETTER_TOPIC!;
+    const { bus } = line.metro;
+    await bus.create([{ topic, partitions: 1 }]);
+    await bus.send([{ topic, key: null, value: Buffer.from('{"n":1}'), headers: [] }]);
+    const page = async (path: string) =>
+      (await fetch(web.url + path, { headers: { accept: "text/html", "x-user": "ann" } })).text();
+    const blocked = async (path: string, user: string) => {
+      const answer = await fetch(`${web.url}/api/v1${path}`, { headers: { "x-user": user } });
+      return ((await answer.json()) as { blocked: string | null }).blocked;
+    };
+    await eventually(async () => (await fetch(`${web.url}/api/v1/letters/0-0`)).ok);
+    const [views, form] = [["/letters", "/letters/0-0", "/audit"], /<form method="post" action="\/letters/];
+    for (const path of views) {
+      expect(await page(path)).toMatch(
+        /class="note alarm"[^>]*>Letters can’t be acted on: topic &#34;\S+\.actions&#34;/,
+      );
+      expect(await page(path)).not.toMatch(form);
+      expect(await blocked(path, "ann")).toMatch(
+        /METROBUS_CREATE_TOPICS=true for .* the status page or metrobus errors/,
+      );
+      expect(await blocked(path, "")).toBeNull();
+    }
+    await bus.create([{ topic: `${topic}.actions`, partitions: 1 }]);
+    await eventually(async () => (await blocked("/letters", "ann")) === null);
+    for (const path of views) expect(await page(path)).not.toContain("be acted on:");
+    for (const path of views.slice(0, 2)) expect(await page(path)).toMatch(form);
+  });
+});
+
 test("where no stop has run yet there are no dead letters", async () => {
   const settings = { METROBUS_BUS: "memory", WEB_PUBLIC_DETAILS: "true", PORT: "0", LOG_LEVEL: "silent" };
   await using metro = await connect(settings);

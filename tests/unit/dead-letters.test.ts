@@ -243,6 +243,15 @@ test("what fails can be asked for again: a topic that does not exist", async () 
   ]);
 });
 
+test("whether letters can be acted on is told without creating anything", async () => {
+  await using bus = await line();
+  const letters = deadLetters(bus.metro);
+  await expect(letters.check()).rejects.toThrow('topic "Error" does not exist');
+  await bus.metro.create(["Error"]);
+  await letters.check();
+  expect(await bus.metro.bus.knows(ACTIONS)).toBe(false);
+});
+
 test("two requests for one letter that lie side by side: the first that works is the only one", async () => {
   await using bus = await line();
   await failing(bus);

@@ -4,7 +4,7 @@ import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../
 import { epochMs, optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { letterAnswer } from "./list.ts";
-import { letter as letterSchema, report } from "./schemas.ts";
+import { blocked, letter as letterSchema, report } from "./schemas.ts";
 import { showLetter } from "./show-letter.ts";
 
 const id = z.string().max(64).describe("<partition>-<offset>");
@@ -31,6 +31,7 @@ const answer = letterSchema.extend({
   payload: z.unknown().describe("What its envelope holds, or the whole value; missing: it is no JSON"),
   value: z.string().nullable().describe("All bytes of its value, in base64"),
   audit: z.array(action).describe("What was done with it, newest first"),
+  blocked,
 });
 export type LetterAnswer = z.infer<typeof answer>;
 
@@ -47,10 +48,13 @@ export const letter = (source: LetterSource): Resource =>
     isStill: true,
     title: (asked) => `Dead letter ${asked.id}`,
     show: showLetter,
-    async read(asked) {
+    async read(asked, { mayAct }) {
       const found = await source.letters().show(asked.id);
       if (!found) throw new NotFound(`there is no dead letter ${asked.id}: retention may have removed it`);
-      const { actions } = await source.letters().auditPage({ letter: asked.id, limit: OF_AUDIT });
+      const [{ actions }, why] = await Promise.all([
+        source.letters().auditPage({ letter: asked.id, limit: OF_AUDIT }),
+        mayAct ? source.blocked() : null,
+      ]);
       return {
         ...letterAnswer(found),
         from: found.from && { ...found.from },
@@ -61,6 +65,7 @@ export const letter = (source: LetterSource): Resource =>
         payload: found.payloadJson && exactJson(found.payloadJson),
         value: found.value?.toString("base64") ?? null,
         audit: actions.map((each) => ({ ...each })),
+        blocked: why,
       } satisfies LetterAnswer;
     },
   });

@@ -3,7 +3,7 @@ import { UnknownTopic, type Letter, type LetterPage } from "metrobus";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
-import { filterFields, filterSchema, given, keyText, letter, run, totals } from "./schemas.ts";
+import { blocked, filterFields, filterSchema, given, keyText, letter, run, totals } from "./schemas.ts";
 import { runAnswer } from "./runs.ts";
 import { showLetters } from "./show.ts";
 
@@ -24,6 +24,7 @@ const answer = z.object({
   looked: z.number(),
   back: epochMs.nullable().describe("How far back it was looked"),
   runs: z.array(run).describe("The newest bulk runs"),
+  blocked,
 });
 export type LettersAnswer = z.infer<typeof answer>;
 
@@ -39,11 +40,12 @@ export const letters = (source: LetterSource): Resource =>
     answer,
     title: () => "Dead letters",
     show: showLetters,
-    async read({ before, ...filter }, { seesDetails }) {
+    async read({ before, ...filter }, { seesDetails, mayAct }) {
       const wanted = given(filterSchema.parse(filter));
-      const [found, runs] = await Promise.all([
+      const [found, runs, why] = await Promise.all([
         seesDetails ? source.letters().page({ filter: wanted, limit: A_PAGE, before }).catch(noneYet) : null,
         source.runs().list(),
+        mayAct ? source.blocked() : null,
       ]);
       const counted = source.groups();
       return {
@@ -58,6 +60,7 @@ export const letters = (source: LetterSource): Resource =>
         looked: found?.looked ?? 0,
         back: found?.back ?? null,
         runs: runs.slice(0, RUNS).map(runAnswer),
+        blocked: why,
       } satisfies LettersAnswer;
     },
   });

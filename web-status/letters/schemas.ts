@@ -75,3 +75,8 @@ export const given = (filter: Filter): LetterFilter =>
   Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as LetterFilter;
 
 export const keyText = (key: Buffer | null): string | null => key?.toString() ?? null;
+
+export const blocked = z
+  .string()
+  .nullable()
+  .describe("Why letters can't be acted on, and what to do about it; null: they can, or you may not");

@@ -35,6 +35,7 @@ export function showLetters(
     fields: hidden(filter),
     isFiltered: Object.values(filter).some((value) => value !== undefined),
     fault: found.fault,
+    blocked: found.blocked,
     counted: found.read < found.all ? `${count(found.read)} of ${count(found.all)}` : null,
     total: found.total && { ...figures(found.total) },
     groups: found.groups.map((group) => ({

@@ -1,4 +1,13 @@
-import { bulkRuns, deadLetters, type BulkRuns, type DeadLetters, type LetterGroups, type MetroBus } from "metrobus";
+import {
+  bulkRuns,
+  deadLetters,
+  MetrobusError,
+  UnknownTopic,
+  type BulkRuns,
+  type DeadLetters,
+  type LetterGroups,
+  type MetroBus,
+} from "metrobus";
 import type { BusSource } from "./bus.ts";
 
 /** The dead letters of the bus, as soon as it is there. Nothing of them lives in this process but what is counted. */
@@ -8,6 +17,8 @@ export interface LetterSource {
   runs(): BulkRuns;
   /** Counts by group as far as they are read; reading goes on behind this. */
   groups(): LetterGroups & { readonly read: number; readonly all: number; readonly fault: string | null };
+  /** Why letters can't be acted on, and what to do about it, as it was some seconds ago at most; null: nothing is known to be in the way. */
+  blocked(): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -16,6 +27,7 @@ interface Opened {
   readonly letters: DeadLetters;
   readonly runs: BulkRuns;
   readonly counts: ReturnType<DeadLetters["counts"]>;
+  readonly blocked: LetterSource["blocked"];
 }
 
 /** Carries out bulk runs from when there is a bus, those too that another page has left behind. */
@@ -32,7 +44,7 @@ export function letterSource(bus: BusSource): LetterSource {
     const letters = deadLetters(metro);
     const runs = bulkRuns(metro, letters);
     working ??= runs.work();
-    return (opened = { metro, letters, runs, counts: letters.counts(over.signal) });
+    return (opened = { metro, letters, runs, counts: letters.counts(over.signal), blocked: whyBlocked(letters) });
   }
 
   void bus.ready.then(() => over.signal.aborted || open());
@@ -52,9 +64,38 @@ export function letterSource(bus: BusSource): LetterSource {
       const { read, total: all } = counts.progress();
       return { ...counts.groups(), read, all, fault };
     },
+    blocked: () => open().blocked(),
     async close() {
       over.abort(new Error("the page ends"));
       await working?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+const CHECK_AGAIN_MS = 2_000;
+
+/** It is asked for with every update of the page: that letters can be acted on is asked of the bus until it is so, and then no more. */
+function whyBlocked(letters: DeadLetters): LetterSource["blocked"] {
+  let known: Promise<string | null> | undefined;
+  let isFinal = false;
+  let askedAt = 0;
+
+  async function ask(): Promise<string | null> {
+    try {
+      await letters.check();
+      isFinal = true;
+      return null;
+    } catch (error) {
+      if (!(error instanceof MetrobusError)) throw error;
+      // Without their topic there are no letters yet; and that the bus is away is told by whatever reads them.
+      return error instanceof UnknownTopic || error.retryable ? null : error.message;
+    }
+  }
+
+  return () => {
+    const isFresh = isFinal || performance.now() - askedAt < CHECK_AGAIN_MS;
+    if (known && isFresh) return known;
+    askedAt = performance.now();
+    return (known = ask());
   };
 }
