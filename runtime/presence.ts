@@ -16,6 +16,8 @@ interface Track {
   position: bigint;
   /** Epoch ms. */
   movedAt: number;
+  /** Since when records have been waiting where it stands, by the process's own clock, ms; undefined: none waits. */
+  standsSince: number | undefined;
   /** What waited in the last half minute, oldest first; times by the process's own clock, ms. */
   readonly lags: { readonly at: number; readonly lag: number }[];
 }
@@ -38,12 +40,17 @@ export function membership({ stop, group, delivery, lanes, problems, gate, log }
   let paused = false;
 
   function presenceOf({ lane, position, end }: LaneState): LanePresence {
-    const track = tracks.get(lane) ?? { position, movedAt: 0, lags: [] };
+    const track = tracks.get(lane) ?? { position, movedAt: 0, standsSince: undefined, lags: [] };
     tracks.set(lane, track);
-    if (position !== track.position) track.movedAt = Date.now();
+    const now = performance.now();
+    const hasMoved = position !== track.position;
+    if (hasMoved) track.movedAt = Date.now();
+    if (position >= end) track.standsSince = undefined;
+    else if (hasMoved || track.standsSince === undefined) track.standsSince = now;
     track.position = position;
     const growth = growthOf(track.lags, Number(end - position));
-    return { lane, position: Number(position), end: Number(end), movedAt: track.movedAt, growth };
+    const standingMs = Math.round(now - (track.standsSince ?? now));
+    return { lane, position: Number(position), end: Number(end), movedAt: track.movedAt, standingMs, growth };
   }
 
   const member: Member = {

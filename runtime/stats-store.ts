@@ -88,6 +88,8 @@ export interface LanePresence {
   end: number;
   /** When its position moved last, epoch ms; 0: not yet. */
   movedAt: number;
+  /** For how long records have been waiting and its position has not moved, ms; 0: nothing waits. */
+  standingMs: number;
   /** By how many messages a second what waits has grown over the last half minute; null: it is not known yet. */
   growth: number | null;
 }

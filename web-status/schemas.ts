@@ -43,6 +43,15 @@ export const lane = z.object({
   growth: z.number().nullable().describe("Messages a second, over the last half minute; null: nobody knows"),
   instance: z.string().nullable().describe("The process that has it; null: none"),
   movedAt: z.number().describe("When its position moved last, epoch ms; 0: nobody knows"),
+  standingMs: z
+    .number()
+    .describe(
+      "For how long messages have been waiting and its position has not moved; 0: nothing waits, or nobody knows",
+    ),
+  message: z
+    .string()
+    .nullable()
+    .describe("The id of the message at its position; null: nothing waits, it can't be read, or you may not see it"),
 });
 
 export const instance = z.object({
@@ -59,6 +68,7 @@ export const instance = z.object({
   lanes: z.array(z.string()),
   messages: z.number().describe("How many wait in its lanes"),
   movedAt: z.number().describe("When it got on last, epoch ms; 0: nobody knows"),
+  standing: z.string().nullable().describe("Which of its lanes has stood still for long, in words; null: none"),
 });
 
 export const visit = z.object({

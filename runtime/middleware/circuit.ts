@@ -1,5 +1,5 @@
-import { factsOf } from "../error-facts.ts";
 import { MetrobusError, OnceStoreUnavailable } from "../errors.ts";
+import { reasonOf } from "../letter.ts";
 import type { Logger } from "../logger.ts";
 import type { Visit } from "../visit.ts";
 
@@ -131,11 +131,11 @@ export function circuit({ baseMs, capMs, isRetryable, log, changed }: CircuitOpt
     openSince: () => open?.since ?? 0,
     /** One message more is held. */
     held: () => void (open && open.held++),
-    /** Why messages are held, in words; null: they are not. */
+    /** Why messages are held, in words; null: they are not. The error's own words may hold what is in a message: they stand in the log, and in letters. */
     problem() {
       if (!open) return null;
       const next = open.probing ? "a probe is under way" : `the next probe in ${Math.ceil(untilProbe(open) / 1_000)} s`;
-      return `the breaker is open since ${new Date(open.since).toISOString()}: ${factsOf(open.error).message}; ${next}`;
+      return `the breaker is open since ${new Date(open.since).toISOString()}: ${reasonOf(open.error)}; ${next}`;
     },
   };
 }

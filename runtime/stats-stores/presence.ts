@@ -1,7 +1,7 @@
 import type { Pause, Presence } from "../stats-store.ts";
 
 /** Changes with the shape of `Presence`: processes with another version of metrobus may be there too. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** A presence as text, for `readPresence`. */
 export const presenceText = (presence: Presence): string => JSON.stringify({ format: FORMAT, ...presence });

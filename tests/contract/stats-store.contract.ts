@@ -362,7 +362,7 @@ const presence = (stop: string): Presence => ({
       delivery: "exactly-once",
       paused: true,
       problems: [],
-      lanes: [{ lane: "0", position: 5, end: 7, movedAt: 1_700_000_000_001, growth: -2.5 }],
+      lanes: [{ lane: "0", position: 5, end: 7, movedAt: 1_700_000_000_001, standingMs: 1_250, growth: -2.5 }],
     },
   ],
 });

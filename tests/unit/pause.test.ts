@@ -79,7 +79,7 @@ test("a stop tells of itself: its group, its partitions, and that it is paused",
   await order(bus, stop, true);
   await eventually(async () => (await bus.metro.stats.read()).instances[0]?.stops[0]?.paused === true);
   const { instances } = await bus.metro.stats.read();
-  const lane = { position: 0, end: 0, movedAt: 0, growth: null };
+  const lane = { position: 0, end: 0, movedAt: 0, standingMs: 0, growth: null };
   expect(instances).toMatchObject([
     {
       pid: process.pid,
@@ -100,4 +100,24 @@ test("a stop tells of itself: its group, its partitions, and that it is paused",
   ]);
   await stop.stop();
   expect((await bus.metro.stats.read()).instances).toEqual([]);
+});
+
+test("it tells for how long a partition has stood still with messages waiting", async () => {
+  await using bus = await line();
+  const release = Promise.withResolvers<void>();
+  await bus.stop("A", async () => {
+    await release.promise;
+    return null;
+  });
+  const lane = async () => {
+    await bus.metro.recorder.flush();
+    return (await bus.metro.stats.read()).instances[0]?.stops[0]?.lanes[0];
+  };
+  await eventually(async () => (await lane())?.standingMs === 0);
+  await send(bus, "A", 1, 2);
+  await eventually(async () => ((await lane())?.standingMs ?? 0) > 0);
+  expect(await lane()).toMatchObject({ position: 0, end: 2 });
+  release.resolve();
+  await eventually(async () => (await lane())?.position === 2);
+  expect(await lane()).toMatchObject({ standingMs: 0 });
 });

@@ -69,7 +69,8 @@ function sum(counts: readonly Count[], kind?: OutcomeKind): number {
   return counts.reduce((total, each) => (kind && each.outcome !== kind ? total : total + each.count), 0);
 }
 
-function mostly(counts: readonly Count[], kind: OutcomeKind): string {
+/** What most of them were for; "": none were. */
+export function mostly(counts: readonly Count[], kind: OutcomeKind): string {
   const most = counts.filter(({ outcome }) => outcome === kind).toSorted((a, b) => b.count - a.count)[0];
   return most?.detail ? `, most as “${most.detail}”` : "";
 }

@@ -2,7 +2,8 @@ import type { Done, Instance, Pause, StopSnapshot } from "metrobus";
 import { age, compact, count, duration } from "../format.ts";
 import type { StopLag } from "../sources/lag.ts";
 import { STATES, type State } from "./answer.ts";
-import { failing } from "./failing.ts";
+import { failing, mostly } from "./failing.ts";
+import { standingLanes, standingWords } from "./standing.ts";
 
 /** All that is known of a stop. */
 export interface Facts {
@@ -50,7 +51,7 @@ const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
     const held = duration(Math.max(0, facts.now - since));
     return [
       briefly(facts) ?? "nearly all fail",
-      `Nearly every message failed, so it has held them for ${held}; ${waiting(facts)}.`,
+      `Nearly every message failed${mostly(facts.recent?.counts ?? [], "dead")}, so it has held them for ${held}; ${waiting(facts)}.`,
     ];
   },
 
@@ -68,8 +69,13 @@ const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
     if (!lag || lag.messages === 0) return null;
     const rate = counts?.rate ?? 0;
     const seconds = lag.seconds ?? (rate > 0 ? lag.messages / rate : 0);
-    if (seconds < LAGGING_S) return null;
-    return [`${briefly(facts)}, ${duration(seconds * 1_000)}`, `${capital(waiting(facts))}${trend(lag)}.`];
+    const standing = standingLanes(facts.instances, facts.stop);
+    if (seconds < LAGGING_S && standing.length === 0) return null;
+    const words = [capital(waiting(facts)) + trend(lag), standingWords(standing)];
+    const brief = standing[0]
+      ? `partition ${standing[0].lane} stands`
+      : `${briefly(facts)}, ${duration(seconds * 1_000)}`;
+    return [brief, `${words.filter(Boolean).join("; ")}.`];
   },
 
   running(facts) {

@@ -1,5 +1,6 @@
 import type { Instance, LaneState, MetroBus, Snapshot } from "metrobus";
 import type { BusSource } from "./bus.ts";
+import { readMessage } from "./search.ts";
 import { topicsOf } from "./topics.ts";
 
 /** What waits in one lane of a stop's topic. */
@@ -16,6 +17,10 @@ export interface LaneLag {
   readonly instance: string | null;
   /** When its position moved last, epoch ms; 0: nobody knows. */
   readonly movedAt: number;
+  /** For how long records have been waiting and its position has not moved, ms; 0: nothing waits, or nobody knows. */
+  readonly standingMs: number;
+  /** The id of the message at its position; null: nothing waits, or it can't be read. */
+  readonly message: string | null;
 }
 
 /** What waits for a stop. */
@@ -52,7 +57,7 @@ export function lagSource(bus: BusSource): Lag {
       const told = lanesTold.get(stop) ?? [];
       const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
       const worst = lanes.toSorted((a, b) => b.messages - a.messages)[0];
-      const seconds = worst && worst.messages > 0 ? await ageOf(metro, stop, worst) : null;
+      const seconds = worst && worst.messages > 0 ? (await firstOf(metro, stop, worst)).seconds : null;
       if (told.length === 0 && lanes.length > 0) foundUntold.set(stop, { ...sum(lanes), seconds });
       else foundAges.set(stop, seconds);
     }
@@ -86,7 +91,7 @@ export function lagSource(bus: BusSource): Lag {
         const withAges: LaneLag[] = [];
         for (let at = 0; at < lanes.length; at += AGES_AT_ONCE) {
           const some = lanes.slice(at, at + AGES_AT_ONCE).map(async (lane) => {
-            return lane.messages === 0 ? lane : { ...lane, seconds: await ageOf(metro, stop, lane) };
+            return lane.messages === 0 ? lane : { ...lane, ...(await firstOf(metro, stop, lane)) };
           });
           withAges.push(...(await Promise.all(some)));
         }
@@ -108,6 +113,7 @@ function lanesOf(instances: readonly Instance[]): Map<string, LaneLag[]> {
         ...lane,
         messages: Math.max(0, lane.end - lane.position),
         seconds: null,
+        message: null,
         instance,
       }));
       found.set(stop, [...(found.get(stop) ?? []), ...told].toSorted(byLane));
@@ -120,7 +126,7 @@ function lanesOf(instances: readonly Instance[]): Map<string, LaneLag[]> {
 function lanesOfBus(states: readonly LaneState[], told: readonly LaneLag[] = []): LaneLag[] {
   return states
     .map(({ lane, position, end }) => {
-      const { growth, instance, movedAt } = told.find((each) => each.lane === lane) ?? NOBODY;
+      const { growth, instance, movedAt, standingMs } = told.find((each) => each.lane === lane) ?? NOBODY;
       const messages = Math.max(0, Number(end - position));
       return {
         lane,
@@ -131,12 +137,14 @@ function lanesOfBus(states: readonly LaneState[], told: readonly LaneLag[] = [])
         growth,
         instance,
         movedAt,
+        standingMs,
+        message: null,
       };
     })
     .toSorted(byLane);
 }
 
-const NOBODY = { growth: null, instance: null, movedAt: 0 };
+const NOBODY = { growth: null, instance: null, movedAt: 0, standingMs: 0 };
 
 const byLane = (a: LaneLag, b: LaneLag): number => Number(a.lane) - Number(b.lane) || (a.lane < b.lane ? -1 : 1);
 
@@ -147,15 +155,20 @@ async function stateOf(metro: MetroBus, stop: string, { instances }: Snapshot): 
   return told ? metro.bus.state(told.group, stop) : metro.state(stop);
 }
 
-async function ageOf({ bus }: MetroBus, topic: string, { lane, position }: LaneLag): Promise<number | null> {
+/** The age and the id of the message that a lane stands at. */
+async function firstOf({ bus }: MetroBus, topic: string, { lane, position }: LaneLag): Promise<First> {
   try {
-    for await (const { timestamp } of bus.read(topic, lane, BigInt(position), 1))
-      return Math.max(0, (Date.now() - timestamp) / 1_000);
+    for await (const record of bus.read(topic, lane, BigInt(position), 1)) {
+      const seconds = Math.max(0, (Date.now() - record.timestamp) / 1_000);
+      return { seconds, message: readMessage(record)?.id ?? null };
+    }
   } catch {
-    // It is told without its age.
+    // It is told without them.
   }
-  return null;
+  return { seconds: null, message: null };
 }
+
+type First = Pick<LaneLag, "seconds" | "message">;
 
 /** The oldest message's age is that of the lane where it has waited longest. */
 export function sum(lanes: readonly LaneLag[]): StopLag {

@@ -43,7 +43,14 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       trend: trend(lane.growth),
       position: `${count(lane.position)} of ${count(lane.end)}`,
       instance: lane.instance ?? "nobody",
-      moved: lane.movedAt === 0 ? "–" : age(lane.movedAt, stop.at),
+      moved:
+        lane.standingMs > 0
+          ? `stands for ${duration(lane.standingMs)}`
+          : lane.movedAt === 0
+            ? "–"
+            : age(lane.movedAt, stop.at),
+      message: lane.message,
+      messageHref: lane.message && `${shown.base}/trips/${encodeURIComponent(lane.message)}`,
     })),
     instances: stop.instances.map((each) => ({
       ...each,
@@ -51,22 +58,42 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       lanes: each.lanes.join(", ") || "none",
       messages: count(each.messages),
       moved: each.movedAt === 0 ? "–" : age(each.movedAt, stop.at),
+      how: each.paused ? "paused" : each.problems.length === 0 ? (each.standing ?? "well") : "",
     })),
     failures: stop.failures && {
       notKept: stop.failures.notKept > 0 ? count(stop.failures.notKept) : null,
-      visits: stop.failures.visits.map(({ id, at, detail, error, attempt, instance, outcome }) => ({
-        href: `${shown.base}/trips/${encodeURIComponent(id)}`,
-        id,
-        ago: age(at, stop.at),
-        detail,
-        error: error ? `${error.name}: ${error.message}` : "",
-        attempt,
-        instance,
-        outcome: outcome === "later" ? "put off" : "dead",
-      })),
+      groups: alike(stop.failures.visits).map((visits) => {
+        const [newest] = visits;
+        const { id, at, detail, attempt, instance, outcome } = newest!;
+        const letters = new URLSearchParams({ stop: stop.stop, reason: detail });
+        return {
+          times: count(visits.length),
+          last: age(at, stop.at),
+          first: age(visits.at(-1)!.at, stop.at),
+          outcome: outcome === "later" ? "put off" : "dead",
+          detail,
+          letters: outcome === "dead" ? `${shown.base}/letters?${letters.toString()}` : null,
+          error: errorText(newest!),
+          id,
+          href: `${shown.base}/trips/${encodeURIComponent(id)}`,
+          attempt,
+          instance,
+        };
+      }),
     },
   });
 }
+
+type Failure = NonNullable<StopAnswer["failures"]>["visits"][number];
+
+const errorText = ({ error }: Failure): string => (error ? `${error.name}: ${error.message}` : "");
+
+/** Those that say the same but for numbers, which are a message's own more often than not. */
+const alike = (visits: readonly Failure[]): Failure[][] => [
+  ...Map.groupBy(visits, (visit) =>
+    JSON.stringify([visit.outcome, visit.detail, errorText(visit).replaceAll(/\d+/g, "0")]),
+  ).values(),
+];
 
 function facts({ rate: now, totals, lag, workedMs, waitedMs, lastSeen, at, gaps }: StopAnswer) {
   const three = ({ p50, p95, p99 }: StopAnswer["workedMs"]) => [p50, p95, p99].map(duration).join(" · ");

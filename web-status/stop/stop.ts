@@ -12,6 +12,7 @@ import {
 } from "metrobus";
 import { NotFound, resource, type Resource } from "../resource.ts";
 import { counted, epochMs, instance, lane, quantiles, quantilesOf, totals, visit } from "../schemas.ts";
+import { standingLanes, standingWords } from "../map/standing.ts";
 import { sum, type Lag, type LaneLag } from "../sources/lag.ts";
 import type { Present } from "../map/present-topology.ts";
 import { showStop } from "./show-stop.ts";
@@ -107,7 +108,7 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
         waitedMs: quantilesOf(sumBuckets(history.map(({ waited }) => waited))),
         pause: snapshot.pauses.get(name) ?? null,
         breaker: counts?.breaker ?? { openings: 0, openSince: 0 },
-        lag: waits,
+        lag: seesDetails ? waits : { ...waits, lanes: waits.lanes.map((each) => ({ ...each, message: null })) },
         instances: instances.map((each) => instanceOf(each, name)),
         span,
         stepMs: SPANS[span].stepMs,
@@ -150,8 +151,9 @@ function waiting(lanes: readonly LaneLag[]): StopAnswer["lag"] {
   };
 }
 
-function instanceOf({ instance, host, pid, version, startedAt, seenAt, stops }: Instance, stop: string) {
-  const { group, delivery, paused, problems, lanes } = stops.find((each) => each.stop === stop)!;
+function instanceOf(each: Instance, stop: string) {
+  const { instance, host, pid, version, startedAt, seenAt, stops } = each;
+  const { group, delivery, paused, problems, lanes } = stops.find((told) => told.stop === stop)!;
   return {
     instance,
     host,
@@ -166,6 +168,7 @@ function instanceOf({ instance, host, pid, version, startedAt, seenAt, stops }: 
     lanes: lanes.map(({ lane }) => lane),
     messages: lanes.reduce((sum, { position, end }) => sum + Math.max(0, end - position), 0),
     movedAt: Math.max(0, ...lanes.map(({ movedAt }) => movedAt)),
+    standing: paused || problems.length > 0 ? null : standingWords(standingLanes([each], stop)),
   };
 }
 

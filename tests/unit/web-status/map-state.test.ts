@@ -1,18 +1,26 @@
-import type { Count, CountNow, Done, Instance, OutcomeKind, StopSnapshot } from "metrobus";
+import type { Count, CountNow, Done, Instance, LanePresence, OutcomeKind, StopSnapshot } from "metrobus";
 import { describe, expect, test } from "vitest";
 import { stopState, type Facts } from "../../../web-status/map/stop-state.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
-const process = (problems: string[] = [], startedAt = NOW - 3_600_000): Instance => ({
+const process = (problems: string[] = [], startedAt = NOW - 3_600_000, lanes: LanePresence[] = []): Instance => ({
   instance: "host-1",
   host: "host",
   pid: 1,
   version: "",
   startedAt,
   seenAt: NOW,
-  stops: [{ stop: "A", group: "A", delivery: "at-least-once", paused: false, problems, lanes: [] }],
+  stops: [{ stop: "A", group: "A", delivery: "at-least-once", paused: false, problems, lanes }],
 });
+
+/** Its partitions, with how long each has stood still. */
+const standing = (...ms: number[]): Instance =>
+  process(
+    [],
+    undefined,
+    ms.map((standingMs, lane) => ({ lane: String(lane), position: 350, end: 400, movedAt: 0, standingMs, growth: 0 })),
+  );
 
 type Rates = Partial<Record<OutcomeKind, number>>;
 const kinds = (rates: Rates) => Object.entries(rates) as [OutcomeKind, number][];
@@ -104,7 +112,13 @@ describe.each<[what: string, facts: Partial<Facts>, state: string, words: RegExp
     "its breaker is open",
     { counts: counts({}, NOW - 30_000), lag: waits(312) },
     "held",
-    /held them for 30 s; 312 messages wait\.$/,
+    /^Nearly every message failed, so it has held them for 30 s; 312 messages wait\.$/,
+  ],
+  [
+    "its breaker is open, and it is known why",
+    { counts: counts({}, NOW - 30_000), recent: lately({ dead: 10 }) },
+    "held",
+    /^Nearly every message failed, most as “ECONNREFUSED”, so it has held them for 30 s; nothing waits\.$/,
   ],
   ["it is paused", { ...still, pause, lag: waits(7) }, "paused", /^Paused by ann 3 min ago; 7 messages wait\.$/],
   ["nobody knows who has paused it", { pause: { by: "", at: 0 } }, "paused", /^Paused; nothing waits\.$/],
@@ -166,6 +180,13 @@ describe.each<[what: string, facts: Partial<Facts>, state: string, words: RegExp
   ],
   ["old messages wait, and more and more", { lag: waits(4_120, 35, 12.4) }, "lagging", /; by 12 a second more\.$/],
   ["so many wait that they will be old", { lag: waits(200) }, "lagging", /^200 messages wait\.$/],
+  [
+    "one partition stands still, and the others get on",
+    { lag: waits(716, 4), instances: [standing(200, 300_000, 31_000)] },
+    "lagging",
+    /^716 messages wait, the oldest for 4\.0 s; partition 1 has stood at offset 350 for 5\.0 min, and 1 more\.$/,
+  ],
+  ["a callback takes its time", { lag: waits(7, 4), instances: [standing(20_000)] }, "running", /process/],
   ["a burst", { lag: waits(50, 3) }, "running", /50 messages wait, the oldest for 3\.0 s\.$/],
   [
     "it lags, and fails",
