@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { isRefusal, type Access } from "./access/access.ts";
-import { answered, refused, type Handler, type Reply, type Serving } from "./routes.ts";
+import { answered, refused, type Answering, type Handler, type Reply } from "./routes.ts";
 import { frame, view } from "./views.ts";
 
 const form = view("login");
@@ -12,7 +12,7 @@ interface Asked {
 }
 
 /** The form of the log-in, and what it and the log-out do. */
-export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Pick<Serving, "visitor">) {
+export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Answering) {
   const page = (request: Request, asked: Asked, status = 200): Promise<Reply> =>
     answered(request, serving, async (visitor) => {
       const shown = { base: request.baseUrl, visitor, title: "Log in", path: "/login", isLive: false };
@@ -26,7 +26,7 @@ export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Pick<
       const { name, password, next } = (request.body ?? {}) as Record<string, unknown>;
       const begun = await begin(request, { name, password });
       if (!isRefusal(begun)) return { to: nextOf(next), headers: { "Set-Cookie": begun.cookie } };
-      if (begun.status !== 401) return refused(request, begun);
+      if (begun.status !== 401) return refused(request, begun, serving);
       return page(request, { next: nextOf(next), name: String(name), error: begun.error }, 401);
     },
     "/logout": (request) =>

@@ -91,7 +91,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
     bus.begin();
     return allowed.visitor(request);
   };
-  const entry = logIn(allowed, { visitor });
+  const entry = logIn(allowed, { visitor, host: allowed.host });
   const isAlive: Handler = () => ({ json: { status: "ok" } });
   const more: Serving["more"] = {
     get: {
@@ -105,7 +105,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
     },
     post: entry.post,
   };
-  const serving: Serving = { resources, deeds, live, visitor, opened, more };
+  const serving: Serving = { resources, deeds, live, visitor, host: allowed.host, opened, more };
   const page = router(routes(serving), log);
   return Object.assign(page, {
     begin: () => bus.begin(),

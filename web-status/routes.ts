@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Live } from "./live.ts";
 import { openApi } from "./openapi.ts";
 import { isRefusal, type Refusal, type Visitor } from "./access/access.ts";
+import { wayBack } from "./access/way-back.ts";
 import { NotDone, NotFound, type Deed, type Resource, type Shown } from "./resource.ts";
 import { frame, trouble } from "./views.ts";
 
@@ -35,11 +36,16 @@ export interface Serving {
   readonly deeds: readonly Deed[];
   readonly live: Live;
   visitor(request: Request): Promise<Visitor | Refusal>;
+  /** The host, with its port, that the visitor asked for. */
+  host(request: Request): string;
   /** Told of each opening of a page by somebody who reads it. */
   opened(request: Request): Promise<void>;
   /** Routes of other kinds. */
   readonly more: Pick<Routes, "get" | "post">;
 }
+
+/** What it takes to answer that something can't be done. */
+export type Answering = Pick<Serving, "visitor" | "host">;
 
 export const API = "/api/v1";
 
@@ -58,7 +64,7 @@ export function routes(serving: Serving): Routes {
   }
   const document = openApi(resources, deeds);
   get["/api/openapi.json"] = () => ({ json: document });
-  return { get, post, problem: (request, what) => problemFor(request, what, NOBODY) };
+  return { get, post, problem: (request, what) => problemFor(request, what, NOBODY, serving) };
 }
 
 const NOBODY: Visitor = { name: null, by: null, mayAct: false, seesDetails: false };
@@ -85,7 +91,8 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
     const main = async () => each.show(await each.read(query, visitor), { ...shown, query });
     if (kind === "text/event-stream") {
       const key = JSON.stringify([request.baseUrl, request.path, query, visitor.mayAct, visitor.seesDetails]);
-      return { events: serving.live.join(key, () => main().catch((error: unknown) => trouble(told(error)))) };
+      const instead = (error: unknown) => trouble({ ...told(error), back: null });
+      return { events: serving.live.join(key, () => main().catch(instead)) };
     }
     if (request.method === "GET") await serving.opened(request);
     const framed = { ...shown, title: each.title(query), path: request.path, isLive: !each.isStill };
@@ -114,22 +121,22 @@ const done = (
 /** With who asks; errors that are for people become answers. */
 export async function answered(
   request: Request,
-  { visitor: visitorOf }: Pick<Serving, "visitor">,
+  answering: Answering,
   answer: (visitor: Visitor) => Promise<Reply>,
 ): Promise<Reply> {
-  const visitor = await visitorOf(request);
-  if (isRefusal(visitor)) return refused(request, visitor);
+  const visitor = await answering.visitor(request);
+  if (isRefusal(visitor)) return refused(request, visitor, answering);
   try {
     return await answer(visitor);
   } catch (error) {
-    return problemFor(request, told(error), visitor);
+    return problemFor(request, told(error), visitor, answering);
   }
 }
 
 const TITLES = { 400: "Bad request", 401: "Not logged in", 403: "Not allowed", 429: "Too many attempts" } as const;
 
-export function refused(request: Request, { status, error, retryAfterS }: Refusal): Reply {
-  const reply = problemFor(request, { status, title: TITLES[status], text: error }, NOBODY);
+export function refused(request: Request, { status, error, retryAfterS }: Refusal, answering: Answering): Reply {
+  const reply = problemFor(request, { status, title: TITLES[status], text: error }, NOBODY, answering);
   return retryAfterS === undefined ? reply : { ...reply, headers: { "Retry-After": String(Math.ceil(retryAfterS)) } };
 }
 
@@ -152,10 +159,10 @@ function told(error: unknown): Problem {
     : { status: 422, title: "It can’t be done", text: error.message };
 }
 
-function problemFor(request: Request, { status, title, text }: Problem, visitor: Visitor): Reply {
+function problemFor(request: Request, { status, title, text }: Problem, visitor: Visitor, { host }: Answering): Reply {
   const wantsPage = request.accepts(["json", "html"]) === "html";
   if (!wantsPage) return { status, json: { error: `${title}: ${text}` } };
-  const main = trouble({ status, title, text });
+  const main = trouble({ status, title, text, back: wayBack(request, host(request), request.baseUrl) });
   const framed = { base: request.baseUrl, visitor, title, path: request.path, isLive: status === 503 };
   return { status, html: frame({ ...framed, main }) };
 }

@@ -45,5 +45,13 @@ export function frame(framed: Framed): string {
   return page({ ...framed, sections });
 }
 
+interface Trouble {
+  readonly status: number;
+  readonly title: string;
+  readonly text: string;
+  /** Where the form was; null: nobody knows. */
+  readonly back: string | null;
+}
+
 /** In the place of what can't be shown. */
-export const trouble: (what: { status: number; title: string; text: string }) => string = view("trouble");
+export const trouble: (what: Trouble) => string = view("trouble");

@@ -187,6 +187,15 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
       });
       expect(paused.url).toBe(`${host}/ops/bus/stops/${values["stop"]}`);
       expect(await paused.text()).toContain("Paused by <bdi>ann</bdi>");
+      const refused = await fetch(`${host}/ops/bus/letters/0-999999/replay`, {
+        method: "POST",
+        headers: { cookie, origin: host, referer: `${host}/ops/bus/letters/0-999999?a=b#c`, ...wantsPage },
+        body: new URLSearchParams(),
+      });
+      expect([refused.status, await refused.text()]).toEqual([
+        409,
+        expect.stringContaining('href="/ops/bus/letters/0-999999">Back</a>'),
+      ]);
       expect(passed).toBeGreaterThan(followed.length);
     } finally {
       await page.end();

@@ -19,6 +19,8 @@ export interface LogIn {
 export interface Access {
   /** Whether there is anybody who could log in here. */
   readonly hasLogIn: boolean;
+  /** The host, with its port, that the visitor asked for. */
+  host(request: Request): string;
   /** For each request, before all else: a request that would change something is refused when it may come from another site's page. */
   visitor(request: Request): Promise<Visitor | Refusal>;
   /** The cookie, for Set-Cookie, of a session of 12 hours. `form`: the body, if there is one. */
@@ -47,6 +49,7 @@ export function access(web: Config["web"], log: Logger): Access {
 
   return {
     hasLogIn,
+    host: (request) => proxy.host(request),
     async visitor(request) {
       const foreign = refuseForeign(request);
       if (foreign) return foreign;

@@ -28,7 +28,8 @@ export function fromElsewhere({ method, headers }: IncomingMessage, host: string
 const NULL_ORIGIN =
   "this request hides where it comes from (Origin is null): do it on this page itself; what stands in front of the page has to leave its header Referrer-Policy: same-origin";
 
-function isOf(host: string, origin: string): boolean {
+/** Whether an address is one of the host. */
+export function isOf(host: string, origin: string): boolean {
   if (!URL.canParse(origin)) return false;
   const { protocol, host: theirs } = new URL(origin);
   const ours = `${protocol}//${host}`;
