@@ -205,7 +205,7 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
   });
 });
 
-describe.skipIf(!brokers || !redis)("letters on a bus where the page creates no topics (needs Docker)", () => {
+describe.skipIf(!brokers || !redis)("letters and what keeps them from being acted on (needs Docker)", () => {
   /** People's pages without a browser: a proxy says who asks. */
   const trusting = { WEB_TRUST_HEADER: "X-User", WEB_TRUST_PROXY: "127.0.0.1,::1", WEB_PUBLIC_DETAILS: "true" };
 
@@ -239,6 +239,31 @@ describe.skipIf(!brokers || !redis)("letters on a bus where the page creates no 
     await eventually(async () => (await blocked("/letters", "ann")) === null);
     for (const path of views) expect(await page(path)).not.toContain("be acted on:");
     for (const path of views.slice(0, 2)) expect(await page(path)).toMatch(form);
+  });
+
+  test("before a letter is replayed it is told which stops of its route do not exist", async () => {
+    const servers = { brokers: brokers!, redis: redis!, database: 12 };
+    await using scene = await operated(servers, trusting);
+    const { web, line, topic } = scene;
+    const [work, recommend, end] = [topic("Work"), topic("Recommend"), topic("End")];
+    await line.metro.create([end]);
+    await line.stop(work, (message: object) => message);
+    await line.metro.send(work, { n: 1 }, { route: [recommend, end] });
+    const read = async (user: string) => {
+      const answer = await fetch(`${web.url}/api/v1/letters?stop=${work}`, { headers: { "x-user": user } });
+      const [found] = ((await answer.json()) as LettersAnswer).letters ?? [];
+      if (!found) return null;
+      const letter = await fetch(`${web.url}/api/v1/letters/${found.id}`, { headers: { "x-user": user } });
+      return (await letter.json()) as { id: string; missing: string[] };
+    };
+    await eventually(async () => (await read("ann")) !== null);
+    const { id, missing } = (await read("ann"))!;
+    expect([missing, (await read(""))!.missing]).toEqual([[recommend], []]);
+    const page = async () =>
+      (await fetch(`${web.url}/letters/${id}`, { headers: { accept: "text/html", "x-user": "ann" } })).text();
+    expect(await page()).toContain(`Its route names ${recommend}, which does not exist: there it will fail again.`);
+    await line.metro.create([recommend]);
+    expect([(await read("ann"))!.missing, (await page()).includes("will fail again")]).toEqual([[], false]);
   });
 });
 

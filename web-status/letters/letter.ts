@@ -28,6 +28,11 @@ const answer = letterSchema.extend({
   headers: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
   visited: z.array(z.string()).describe("Stops that it can be rewound to"),
   ahead: z.array(z.string()).describe("Stops that its route names behind the one it failed at, the next one first"),
+  missing: z
+    .array(z.string())
+    .describe(
+      "Of the stops to which a replay would go, where it failed and ahead, those whose topics do not exist, of the first twenty; for who may act on it",
+    ),
   payload: z.unknown().describe("What its envelope holds, or the whole value; missing: it is no JSON"),
   value: z.string().nullable().describe("All bytes of its value, in base64"),
   audit: z.array(action).describe("What was done with it, newest first"),
@@ -51,9 +56,11 @@ export const letter = (source: LetterSource): Resource =>
     async read(asked, { mayAct }) {
       const found = await source.letters().show(asked.id);
       if (!found) throw new NotFound(`there is no dead letter ${asked.id}: retention may have removed it`);
-      const [{ actions }, why] = await Promise.all([
+      const goesTo = new Set([...(found.from ? [found.from.topic] : []), ...found.ahead]);
+      const [{ actions }, why, missing] = await Promise.all([
         source.letters().auditPage({ letter: asked.id, limit: OF_AUDIT }),
         mayAct ? source.blocked() : null,
+        mayAct ? source.missing([...goesTo]) : [],
       ]);
       return {
         ...letterAnswer(found),
@@ -62,6 +69,7 @@ export const letter = (source: LetterSource): Resource =>
         headers: found.headers.map(([name, value]) => ({ name, value: value?.toString() ?? null })),
         visited: [...new Set(found.visited)],
         ahead: [...found.ahead],
+        missing: [...missing],
         payload: found.payloadJson && exactJson(found.payloadJson),
         value: found.value?.toString("base64") ?? null,
         audit: actions.map((each) => ({ ...each })),

@@ -19,6 +19,8 @@ export interface LetterSource {
   groups(): LetterGroups & { readonly read: number; readonly all: number; readonly fault: string | null };
   /** Why letters can't be acted on, and what to do about it, as it was some seconds ago at most; null: nothing is known to be in the way. */
   blocked(): Promise<string | null>;
+  /** Those of the topics that do not exist, of the first twenty. */
+  missing(topics: readonly string[]): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,13 @@ export function letterSource(bus: BusSource): LetterSource {
       return { ...counts.groups(), read, all, fault };
     },
     blocked: () => open().blocked(),
+    async missing(topics) {
+      const { bus } = open().metro;
+      const asked = topics.slice(0, MOST_ASKED);
+      // Of a topic that can't be asked for nobody says that it is missing.
+      const known = await Promise.all(asked.map((topic) => bus.knows(topic).catch(() => true)));
+      return asked.filter((_, at) => !known[at]);
+    },
     async close() {
       over.abort(new Error("the page ends"));
       await working?.[Symbol.asyncDispose]();
@@ -72,6 +81,8 @@ export function letterSource(bus: BusSource): LetterSource {
   };
 }
 
+/** Each is a question or two to the bus. */
+const MOST_ASKED = 20;
 const CHECK_AGAIN_MS = 2_000;
 
 /** It is asked for with every update of the page: that letters can be acted on is asked of the bus until it is so, and then no more. */
