@@ -63,7 +63,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
   const tripSources = { latest, trips: tripStore, bus };
 
   const present = presentTopology(latest, lag);
-  const first = mapView(present, map);
+  const first = mapView(present, map, source);
   const resources: readonly Resource[] = [
     first,
     stops(latest),

@@ -104,12 +104,13 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
 
     test("programs are told what the test has counted", async () => {
       const { names, ask, waiting } = scene;
-      let map = await ask<Topology>("/api/v1/map");
+      let map = await ask<Topology & { openLetters: number }>("/api/v1/map");
       // Numbers of the last quarter of an hour are at most five seconds old, ages of what waits fifteen.
       await eventually(async () => {
-        map = await ask<Topology>("/api/v1/map");
+        map = await ask<Topology & { openLetters: number }>("/api/v1/map");
         return map.ways.length === 3 && map.stops.some(({ stop, state }) => stop === names.slow && state === "lagging");
       });
+      expect(map.openLetters).toBe(did["dead"]);
       const found = (name: string) => map.stops.find(({ stop }) => stop === name)!;
       const drops = did["too old"]! + did["not wanted"]!;
       expect(found(names.source)).toMatchObject({ processed: MESSAGES, waiting: 0, instances: 1 });
@@ -177,6 +178,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       const ofCheck = await row(names.check);
       for (const part of [String(MESSAGES), share(did["log"]!, MESSAGES), share(drops, MESSAGES)])
         expect(ofCheck).toContain(part.trim());
+      expect(await page.locator("#map-letters").textContent()).toBe(`${did["dead"]} dead letters are open`);
       expect(await row(names.held)).toMatch(new RegExp(`Paused by ann.*${did["held"]} messages wait`));
       expect(await row(names.slow)).toMatch(/Lagging: 12 messages wait, the oldest for 10 min/);
 

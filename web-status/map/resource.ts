@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { Unavailable } from "metrobus";
 import { resource, type Resource, type Shown } from "../resource.ts";
+import type { LetterSource } from "../sources/letters.ts";
 import { view } from "../views.ts";
 import { topologyAnswer } from "./answer.ts";
 import type { RouteMap } from "./map.ts";
@@ -13,13 +15,17 @@ const query = z.object({
 const answer = topologyAnswer.extend({
   fault: z.string().nullable().describe("Why the counts can't be read; what is told is then what they said last"),
   hits: z.number().describe("Times the page was opened"),
+  openLetters: z
+    .number()
+    .nullable()
+    .describe("Dead letters that nobody has acted on, as far as they are counted; null: they can't be counted now"),
 });
 type MapAnswer = z.infer<typeof answer>;
 
 const mapPage = view("map-page");
 
 /** The first view: all stops, and the ways that messages take between them. */
-export const mapView = (present: () => Promise<Present>, map: RouteMap): Resource =>
+export const mapView = (present: () => Promise<Present>, map: RouteMap, letters: LetterSource): Resource =>
   resource({
     path: "/",
     apiPath: "/map",
@@ -30,16 +36,26 @@ export const mapView = (present: () => Promise<Present>, map: RouteMap): Resourc
     async read({ group }) {
       const { snapshot, fault, topology } = await present();
       await map.ready(topology, group);
-      return { ...topology, fault, hits: snapshot.hits } satisfies MapAnswer;
+      return { ...topology, fault, hits: snapshot.hits, openLetters: openOf(letters) } satisfies MapAnswer;
     },
     show: (
-      { fault, hits, ...found }: MapAnswer,
+      { fault, hits, openLetters, ...found }: MapAnswer,
       { base, query: { group, search } }: Shown & { query: z.output<typeof query> },
     ) =>
       mapPage({
         base,
         fault,
         hits,
-        map: map.show(found, { base, group, search, stale: fault !== null }),
+        map: map.show(found, { base, group, search, openLetters, stale: fault !== null }),
       }),
   });
+
+function openOf(letters: LetterSource): number | null {
+  try {
+    const { total, fault } = letters.groups();
+    return fault === null ? (total?.open ?? 0) : null;
+  } catch (error) {
+    if (error instanceof Unavailable) return null;
+    throw error;
+  }
+}

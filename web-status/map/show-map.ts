@@ -45,6 +45,7 @@ export function mapView(topology: Topology, shown: Stations, shape: Shape, layou
     }),
     attention: trouble.slice(0, ATTENTION_AT_MOST).map(stopLink),
     more: Math.max(0, trouble.length - ATTENTION_AT_MOST),
+    letters: asked.openLetters ? lettersLink(asked.openLetters, asked) : null,
     search,
     group: shown.open,
     matches: matches && {
@@ -60,6 +61,11 @@ export function mapView(topology: Topology, shown: Stations, shape: Shape, layou
     table: shown.stations.map((station) => tableRow(station, shown, asked)),
   };
 }
+
+const lettersLink = (open: number, { base }: Asked) => ({
+  href: `${base}/letters`,
+  text: open === 1 ? "1 dead letter is open" : `${count(open)} dead letters are open`,
+});
 
 const isMatch = (stop: string, search: string): boolean => stop.toLowerCase().includes(search.toLowerCase());
 

@@ -19,12 +19,14 @@ export const ENDS = [
   { kind: "later", label: "put off" },
 ] as const;
 
-/** Where a map is shown, and how it was asked for. */
+/** Where a map is shown, how it was asked for, and what is told beside it. */
 export interface Asked {
   /** The path that the page is mounted at, "" or such as "/ops/bus". */
   readonly base: string;
   readonly group: string | undefined;
   readonly search: string | undefined;
+  /** Dead letters that nobody has acted on; null: they can't be counted now. */
+  readonly openLetters: number | null;
   /** The numbers are old: rates are not shown. */
   readonly stale: boolean;
 }

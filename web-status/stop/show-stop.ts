@@ -65,14 +65,13 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       groups: alike(stop.failures.visits).map((visits) => {
         const [newest] = visits;
         const { id, at, detail, attempt, instance, outcome } = newest!;
-        const letters = new URLSearchParams({ stop: stop.stop, reason: detail });
         return {
           times: count(visits.length),
           last: age(at, stop.at),
           first: age(visits.at(-1)!.at, stop.at),
           outcome: outcome === "later" ? "put off" : "dead",
           detail,
-          letters: outcome === "dead" ? `${shown.base}/letters?${letters.toString()}` : null,
+          letters: outcome === "dead" ? lettersHref(shown.base, stop.stop, detail) : null,
           error: errorText(newest!),
           id,
           href: `${shown.base}/trips/${encodeURIComponent(id)}`,
@@ -83,6 +82,9 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
     },
   });
 }
+
+const lettersHref = (base: string, stop: string, reason: string): string =>
+  `${base}/letters?${new URLSearchParams({ stop, reason }).toString()}`;
 
 type Failure = NonNullable<StopAnswer["failures"]>["visits"][number];
 
@@ -162,8 +164,12 @@ function rows({ x, series }: { x: readonly number[]; series: readonly { y: reado
     .toReversed();
 }
 
-function outcomes({ counts, totals }: StopAnswer, base: string) {
+function outcomes({ stop, counts, totals }: StopAnswer, base: string) {
   const sum = { ...totals };
+  const hrefOf = (kind: Kind, detail: string): string | null => {
+    if (kind === "forwarded") return `${base}/stops/${encodeURIComponent(detail)}`;
+    return kind === "dead" ? lettersHref(base, stop, detail) : null;
+  };
   return KINDS.filter((kind) => kind !== "later" || totals.later > 0).map((kind) => ({
     kind,
     label: LABELS[kind],
@@ -174,7 +180,8 @@ function outcomes({ counts, totals }: StopAnswer, base: string) {
       .filter(({ outcome, detail }) => outcome === kind && detail !== "")
       .map(({ detail, count: times, rate: now }) => ({
         text: detail,
-        href: kind === "forwarded" ? `${base}/stops/${encodeURIComponent(detail)}` : null,
+        isStop: kind === "forwarded",
+        href: hrefOf(kind, detail),
         count: figure(times),
         rate: now > 0 ? `${rate(now)} /s` : "",
       })),

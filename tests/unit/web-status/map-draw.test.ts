@@ -9,7 +9,7 @@ import type { Asked } from "../../../web-status/map/texts.ts";
 import { map, stop, way } from "../../support/map.ts";
 import { eventually } from "../../support/probe.ts";
 
-const ASKED: Asked = { base: "", group: undefined, search: undefined, stale: false };
+const ASKED: Asked = { base: "", group: undefined, search: undefined, openLetters: 0, stale: false };
 
 let drawing: RouteMap;
 beforeAll(() => void (drawing = routeMap({ warn: () => undefined } as never)));
@@ -136,6 +136,9 @@ test("what needs attention stands above the map, worst first", () => {
   ]);
   expect(attention).toContain("and 1 more");
   expect(html(shop())).toContain("Nothing needs attention.");
+  const withLetters = html(shop(), { openLetters: 1_494 });
+  expect(withLetters).toMatch(/href="\/letters">1,494 dead letters are open</);
+  expect(withLetters).not.toContain("Nothing needs attention.");
 });
 
 test("old numbers are no rates", () => {
