@@ -12,7 +12,7 @@ import type { FollowedStanding, StandingWatch } from "./standing.ts";
 export interface LetterCounts {
   /** Reads what is new of letters and of what was done with them. Throws Unavailable; the next one goes on from there. */
   refresh(): Promise<void>;
-  /** As far as it is read. `first` and `last` of a group may be those of letters that retention has removed. */
+  /** As far as it is read. `first`, `last` and `lastMessage` of a group may be those of letters that retention has removed. */
   groups(): LetterGroups;
   /** How much of the letters and the actions is read. */
   progress(): Progress;

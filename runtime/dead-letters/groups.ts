@@ -12,6 +12,8 @@ export interface LetterGroup extends LetterTotals {
   readonly stop: string;
   readonly reason: string;
   readonly error: string;
+  /** What the error of the newest of them said, its first 200 characters at most. */
+  readonly lastMessage: string;
 }
 
 export interface LetterGroups {
@@ -24,11 +26,12 @@ export interface LetterGroups {
 }
 
 type Growing = { -readonly [Name in keyof LetterTotals]: LetterTotals[Name] };
-type Failed = Pick<Letter, "stop" | "reason" | "error" | "time">;
+type Failed = Pick<Letter, "stop" | "reason" | "error" | "message" | "time">;
 
 const MOST_GROUPS = 1_000;
 /** Names longer than this, of all three together, are no names. */
 const LONGEST_NAMES = 1_000;
+const LONGEST_MESSAGE = 200;
 /** The number of letters that are counted together. */
 const OTHER = 1;
 
@@ -36,12 +39,15 @@ const OTHER = 1;
 export class Groups {
   /** By their number; a number that is free has null. */
   #totals: (Growing | null)[] = [null, newTotals()];
+  /** What the newest letter of each said. */
+  #messages: string[] = [];
   readonly #numbers = new Map<string, number>();
 
-  add({ stop, reason, error, time }: Failed, state: LetterState): number {
+  add({ stop, reason, error, message, time }: Failed, state: LetterState): number {
     const number = this.#numberOf(JSON.stringify([stop, reason, error]));
     const totals = this.#totals[number]!;
     totals[state]++;
+    if (time >= totals.last) this.#messages[number] = cut(message);
     totals.first = Math.min(totals.first, time);
     totals.last = Math.max(totals.last, time);
     return number;
@@ -63,13 +69,14 @@ export class Groups {
 
   clear(): void {
     this.#totals = [null, newTotals()];
+    this.#messages = [];
     this.#numbers.clear();
   }
 
   report(): LetterGroups {
     const groups = [...this.#numbers].map(([names, number]) => {
       const [stop, reason, error] = JSON.parse(names) as [string, string, string];
-      return { stop, reason, error, ...this.#totals[number]! };
+      return { stop, reason, error, lastMessage: this.#messages[number]!, ...this.#totals[number]! };
     });
     const other = this.#totals[OTHER]!;
     return {
@@ -90,6 +97,9 @@ export class Groups {
     return number;
   }
 }
+
+/** By its bytes: what is cut off a text otherwise keeps all of it in memory. */
+const cut = (message: string): string => Buffer.from(message.slice(0, LONGEST_MESSAGE)).toString();
 
 const newTotals = (): Growing => ({
   open: 0,

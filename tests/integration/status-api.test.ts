@@ -103,6 +103,17 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     }
   });
 
+  test("what the newest letter of a group said is told to who may see what messages hold", async () => {
+    const told = async (headers: Record<string, string>) => {
+      const { answer } = await ask(`${scene.web.url}/api/v1/letters`, { headers });
+      return (answer as LettersAnswer).groups.map(({ reason, lastMessage }) => ({ reason, lastMessage }));
+    };
+    expect(await told({ authorization: basic("ann") })).toEqual([
+      { reason: "RangeError", lastMessage: "two is too much" },
+    ]);
+    expect(await told({})).toEqual([{ reason: "RangeError", lastMessage: null }]);
+  });
+
   test("errors are as the document has them", async () => {
     const headers = { authorization: basic("ann"), "content-type": "application/json" };
     const nobody = { authorization: `Basic ${Buffer.from("ann:wrong password").toString("base64")}` };

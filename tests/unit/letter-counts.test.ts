@@ -7,11 +7,18 @@ interface Failed {
   readonly stop?: string;
   readonly reason?: string;
   readonly error?: string;
+  readonly message?: string;
   readonly time?: string;
 }
 
-function letter({ stop = "Check", reason = "ETIMEDOUT", error = "Error", time = "" }: Failed = {}): Outgoing {
-  const facts = Object.entries({ stop, topic: "Check", reason, error, time });
+function letter({
+  stop = "Check",
+  reason = "ETIMEDOUT",
+  error = "Error",
+  message: said = "",
+  time = "",
+}: Failed = {}): Outgoing {
+  const facts = Object.entries({ stop, topic: "Check", reason, error, message: said, time });
   const headers = facts.map(([name, text]) => [`dead-letter.${name}`, Buffer.from(text)] as const);
   return { ...message("Error", null, "{}"), headers };
 }
@@ -137,6 +144,21 @@ test("a thousand groups are told apart; the letters of others, and of names with
   expect(groups[0]).toMatchObject({ stop: "First", open: 2 });
   expect(other).toMatchObject({ open: 502 });
   expect(total).toMatchObject({ open: 1_503 });
+});
+
+test("a group tells what its newest letter said, and remembers no long text for that", async () => {
+  await using bus = await withLetters();
+  const counts = deadLetters(bus.metro).counts();
+  const said = async (failed: Failed) => {
+    await write(bus, 1, failed);
+    await counts.refresh();
+    const fresh = await deadLetters(bus.metro).groups();
+    expect(counts.groups()).toEqual(fresh);
+    return fresh.groups.map(({ lastMessage }) => lastMessage);
+  };
+  expect(await said({ time: "2026-11-20T10:00:00Z", message: "the card is lost" })).toEqual(["the card is lost"]);
+  expect(await said({ time: "2026-11-19T10:00:00Z", message: "an older one" })).toEqual(["the card is lost"]);
+  expect(await said({ time: "2026-11-21T10:00:00Z", message: "ü".repeat(100_000) })).toEqual(["ü".repeat(200)]);
 });
 
 test("names that every object has are names of groups like any", async () => {

@@ -13,7 +13,17 @@ const query = z.object({
 });
 
 const answer = z.object({
-  groups: z.array(totals.extend({ stop: z.string(), reason: z.string(), error: z.string() })),
+  groups: z.array(
+    totals.extend({
+      stop: z.string(),
+      reason: z.string(),
+      error: z.string(),
+      lastMessage: z
+        .string()
+        .nullable()
+        .describe("What the error of the newest said, its first 200 characters; null: you may not see it"),
+    }),
+  ),
   total: totals.nullable(),
   other: totals.nullable().describe("Of groups beyond the first thousand"),
   read: z.number(),
@@ -49,7 +59,7 @@ export const letters = (source: LetterSource): Resource =>
       ]);
       const counted = source.groups();
       return {
-        groups: [...counted.groups],
+        groups: counted.groups.map((group) => (seesDetails ? group : { ...group, lastMessage: null })),
         total: counted.total,
         other: counted.other,
         read: counted.read,
