@@ -30,6 +30,7 @@ export type Why = readonly [brief: string, words: string];
 
 /** Somebody may be waiting for a message that is older. A hop takes milliseconds, and a burst is worked off within seconds. */
 const LAGGING_S = 10;
+const JUST_BEGUN_MS = 60_000;
 /** A message that has just been sent may be on its way to a stop that tells nothing of itself, such as one in Python. */
 const DOWN_S = 10;
 
@@ -71,7 +72,7 @@ const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
     const seconds = lag.seconds ?? (rate > 0 ? lag.messages / rate : 0);
     const standing = standingLanes(facts.instances, facts.stop);
     if (seconds < LAGGING_S && standing.length === 0) return null;
-    const words = [capital(waiting(facts)) + trend(lag), standingWords(standing)];
+    const words = [capital(waiting(facts)) + trend(lag), standingWords(standing), begun(facts)];
     const brief = standing[0]
       ? `partition ${standing[0].lane} stands`
       : `${briefly(facts)}, ${duration(seconds * 1_000)}`;
@@ -127,6 +128,16 @@ function trend({ messages, growth }: StopLag): string {
 
 const processes = ({ instances: { length } }: Facts): string =>
   length === 1 ? "1 process" : `${count(length)} processes`;
+
+/** Processes that have all just begun may be ones that die again and again. */
+function begun({ instances, now }: Facts): string | null {
+  const uptimes = instances.map(({ startedAt }) => now - startedAt);
+  const longest = Math.max(...uptimes);
+  if (uptimes.length === 0 || longest > JUST_BEGUN_MS) return null;
+  return uptimes.length === 1
+    ? `its process began ${duration(longest)} ago`
+    : `all its processes began in the last ${duration(longest)}`;
+}
 
 /** What is in the way of some of its processes. */
 function partly({ instances, stop }: Facts): string {

@@ -64,7 +64,8 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       notKept: stop.failures.notKept > 0 ? count(stop.failures.notKept) : null,
       groups: alike(stop.failures.visits).map((visits) => {
         const [newest] = visits;
-        const { id, at, detail, attempt, instance, outcome } = newest!;
+        const { id, at, detail, attempt, outcome } = newest!;
+        const instances = [...new Set(visits.map(({ instance }) => instance))];
         return {
           times: count(visits.length),
           last: age(at, stop.at),
@@ -76,7 +77,7 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
           id,
           href: `${shown.base}/trips/${encodeURIComponent(id)}`,
           attempt,
-          instance,
+          instances: instances.length <= 2 ? instances.join(", ") : `${count(instances.length)} instances`,
         };
       }),
     },

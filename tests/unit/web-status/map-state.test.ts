@@ -186,6 +186,12 @@ describe.each<[what: string, facts: Partial<Facts>, state: string, words: RegExp
     "lagging",
     /^716 messages wait, the oldest for 4\.0 s; partition 1 has stood at offset 350 for 5\.0 min, and 1 more\.$/,
   ],
+  [
+    "messages wait, and its only process has just begun",
+    { lag: waits(42, 60), instances: [process([], NOW - 8_000)] },
+    "lagging",
+    /^42 messages wait, the oldest for 1\.0 min; its process began 8\.0 s ago\.$/,
+  ],
   ["a callback takes its time", { lag: waits(7, 4), instances: [standing(20_000)] }, "running", /process/],
   ["a burst", { lag: waits(50, 3) }, "running", /50 messages wait, the oldest for 3\.0 s\.$/],
   [
