@@ -140,7 +140,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
     replay: (filter, options = {}) =>
       ask(filter, options, (letter, asked) => {
         const message = replayOf(letter, options, config);
-        const edited = options.payload !== undefined;
+        const edited = options.payload !== undefined || options.route !== undefined;
         return actionRecord(actions, { ...asked, action: "replay", to: message.topic, why: "", edited }, message);
       }),
     async discard(filter, options) {

@@ -19,6 +19,7 @@ interface ActFlags extends FilterFlags {
 interface ReplayFlags extends ActFlags {
   from?: string;
   to?: string;
+  route?: readonly string[];
   payload?: string;
   edit?: string;
 }
@@ -31,13 +32,14 @@ export function replayCommand(errors: Command): void {
     )
     .option("--from <stop>", "rewind to this stop of its route, and visit those behind it again")
     .option("--to <topic>", "to this topic instead")
+    .option("--route <stops>", 'with these stops behind it, with commas between; "": it ends there', stopsOf)
     .option("--payload <json>", "with another payload; the letter stays as it is")
     .option("--edit <file>", "with the payload in this file")
     .action(async (ids: string[], flags: ReplayFlags) => {
-      const { from, to } = flags;
+      const { from, to, route } = flags;
       const payload = await payloadOf(flags);
-      const change = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-      const how = { ...change, ...(payload !== undefined && { payload }) };
+      const where = { ...(from !== undefined && { from }), ...(to !== undefined && { to }), ...(route && { route }) };
+      const how = { ...where, ...(payload !== undefined && { payload }) };
       await actOn(ids, flags, "replay", (letters, filter, options) => letters.replay(filter, { ...options, ...how }));
     });
 }
@@ -61,6 +63,8 @@ function actOptions(command: Command): Command {
     .option("--yes", "do not ask whether that many are meant")
     .option("--by <who>", "who is named in the audit (default: this user and host)");
 }
+
+const stopsOf = (text: string): string[] => (text.trim() ? text.split(",").map((stop) => stop.trim()) : []);
 
 async function payloadOf({ payload, edit }: ReplayFlags): Promise<string | undefined> {
   if (edit === undefined) return payload;

@@ -19,7 +19,7 @@ export interface Action {
   readonly to: string;
   /** Why it is discarded, or why it failed. */
   readonly why: string;
-  /** The replay has another payload than the letter. */
+  /** The replay has another payload than the letter, or another route. */
   readonly edited: boolean;
 }
 

@@ -372,10 +372,12 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       await expectNotSent(page, "{ n: 100 }", "Replay edited");
       expect(await came(1)).toBe(1);
       await page.getByLabel("Payload, as JSON").fill('{ "n": 100 }');
+      await page.getByLabel("Stops after it").fill(before);
       await act(page, "Replay edited");
       expect(await inOneLine(page)).toMatch(/It has been replayed.*"n": 1 }.*replay, edited done ann/);
       await eventually(() => arrived.includes(100));
       expect(arrived).not.toContain(1);
+      await eventually(async () => (await came(1, before)) === 2);
     });
 
     test("who is not logged in any more is told so, and what was on the page stays", async () => {
@@ -391,7 +393,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
 
     test("a letter is rewound to a stop of its route", async () => {
       const page = await operator(scene.web.url, "ann", await letterOf(2));
-      await page.getByLabel("To").selectOption(before);
+      await page.getByLabel("To", { exact: true }).selectOption(before);
       await act(page, "Replay");
       expect(await inOneLine(page)).toMatch(/It has been replayed.*replay done ann Before-\w+/);
       await eventually(() => arrived.includes(2));

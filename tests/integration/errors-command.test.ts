@@ -37,10 +37,13 @@ describe.skipIf(!inject("kafka"))("metrobus errors on Kafka (needs Docker)", () 
     ]);
     expect(json.stdout).not.toContain("\u001B");
 
-    const replayed = await errors("replay", "0-0", "--payload", '{"cents":1}', "--by", "ann");
+    const rerouted = await errors("replay", "0-1", "--route", `${charge}, no topic`);
+    expect(rerouted).toMatchObject({ code: 1, stdout: expect.stringContaining('"no topic" in the route is no') });
+    const replayed = await errors("replay", "0-0", "--payload", '{"cents":1}', "--route", charge, "--by", "ann");
     expect(replayed).toMatchObject({ code: 0, stdout: "replayed 1 of 1\n" });
-    await eventually(() => charged.length === 1);
-    expect(charged).toEqual([1]);
+    // Its route leads to the same stop once more.
+    await eventually(() => charged.length === 2);
+    expect(charged).toEqual([1, 1]);
     expect(await errors("discard", "--all", "--why", "test orders", "--by", "joe")).toMatchObject({
       code: 0,
       stdout: "discarded 2 of 2\n",

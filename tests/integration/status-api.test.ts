@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import { statusPage } from "../../web-status/page.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
 import { startWeb } from "../../web-status/server.ts";
-import { line } from "../support/line.ts";
+import { json, line } from "../support/line.ts";
 import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
 import { eventually } from "../support/probe.ts";
 
@@ -252,7 +252,7 @@ describe.skipIf(!brokers || !redis)("letters and what keeps them from being acte
     for (const path of views.slice(0, 2)) expect(await page(path)).toMatch(form);
   });
 
-  test("before a letter is replayed it is told which stops of its route do not exist", async () => {
+  test("before a letter is replayed it is told which stops of its route do not exist, and it can go another way", async () => {
     const servers = { brokers: brokers!, redis: redis!, database: 12 };
     await using scene = await operated(servers, trusting);
     const { web, line, topic } = scene;
@@ -273,8 +273,18 @@ describe.skipIf(!brokers || !redis)("letters and what keeps them from being acte
     const page = async () =>
       (await fetch(`${web.url}/letters/${id}`, { headers: { accept: "text/html", "x-user": "ann" } })).text();
     expect(await page()).toContain(`Its route names ${recommend}, which does not exist: there it will fail again.`);
+    expect(await page()).toMatch(new RegExp(`name="route" value="${recommend}, ${end}"`));
     await line.metro.create([recommend]);
     expect([(await read("ann"))!.missing, (await page()).includes("will fail again")]).toEqual([[], false]);
+    const replayed = await fetch(`${web.url}/letters/${id}/replay`, {
+      method: "POST",
+      headers: { accept: "text/html", "x-user": "ann", origin: web.url },
+      body: new URLSearchParams({ route: ` ${end} `, payload: '{"n":2}' }),
+    });
+    expect(await replayed.text()).toContain("It has been replayed");
+    const [arrived] = await line.records(end, 1);
+    expect(json(arrived!)).toMatchObject({ payload: { n: 2 }, header: { historical_route: [work, end] } });
+    expect(await line.records(recommend)).toEqual([]);
   });
 });
 

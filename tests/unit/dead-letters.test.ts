@@ -1,4 +1,11 @@
-import { deadLetters, type ActionReport, type Letter, type LetterFilter, type StopContext } from "metrobus";
+import {
+  deadLetters,
+  type ActionReport,
+  type Letter,
+  type LetterFilter,
+  type ReplayChange,
+  type StopContext,
+} from "metrobus";
 import { expect, test } from "vitest";
 import { json, line, type Line } from "../support/line.ts";
 import { message } from "../support/probe.ts";
@@ -207,6 +214,51 @@ test("edited it goes with another payload and an id of its own, and the letter s
   expect((await audit(bus)).at(-1)).toMatchObject({ outcome: "done", edited: true, to: "Check" });
 });
 
+test("with another route it goes on there with an id of its own, and to what it had before no more", async () => {
+  await using bus = await line({ METROBUS_MAX_HOPS: "5" });
+  await failing(bus, ["Next", "A", "B"]);
+  for (let n = 0; n < 4; n++) await bus.metro.send("Check", { bad: true, n }, { key: String(n), route: ["Next"] });
+  const came = await bus.records("Error", 4);
+  const letters = deadLetters(bus.metro);
+  const replay = async (n: number, change: ReplayChange) =>
+    (await letters.replay({ ids: [`0-${n}`] }, change)).failures;
+  expect((await replay(0, { route: ["A", "no topic"] }))[0]!.why).toContain('"no topic" in the route is no topic name');
+  expect((await replay(0, { route: ["A", "B", "A", "B", "A"] }))[0]!.why).toContain("METROBUS_MAX_HOPS");
+  expect(await replay(0, { route: ["A", "B"], payload: '{"n":0}' })).toEqual([]);
+  expect(await replay(1, { route: [], to: "A" })).toEqual([]);
+  expect(await replay(2, { route: ["Next"] })).toEqual([]);
+  expect(await replay(3, { route: ["B"], from: "Check" })).toEqual([]);
+
+  const [first, ended] = await bus.records("A", 2);
+  const id = (n: number) => (json(came[n]!)["header"] as { id: string }).id;
+  const headers = [first!, ended!].sort((a, b) => Number(a.key) - Number(b.key)).map((each) => json(each)["header"]);
+  expect(headers).toMatchObject([
+    { id: `${id(0)}~0-0`, route: ["B"], historical_route: ["Check", "A"] },
+    { id: `${id(1)}~0-1`, route: [] },
+  ]);
+  const again = (await bus.records("Check", 7)).slice(4);
+  expect(again.map((each) => json(each)["header"])).toMatchObject([
+    { id: `${id(0)}~0-0`, route: ["B", "A"] },
+    { id: id(2), route: ["Next"] },
+    { id: `${id(3)}~0-3`, route: ["B"], historical_route: ["Check"] },
+  ]);
+  expect(again[1]!.value).toEqual(came[2]!.value);
+  const done = (await audit(bus)).filter(({ outcome }) => outcome === "done");
+  expect(done.map(({ edited }) => edited)).toEqual([true, true, true, true]);
+});
+
+test("what a stop keeps of a message does not send it where its route led before", async () => {
+  await using bus = await line();
+  await bus.metro.create(["Next"]);
+  await bus.stop("Check", (payload: object) => payload, { once: true, retries: { attempts: 1 }, breaker: false });
+  await bus.metro.send("Check", { n: 1 }, { route: ["Missing"] });
+  await bus.records("Error", 1);
+  const letters = deadLetters(bus.metro);
+  expect(await all(bus)).toMatchObject([{ stop: "Check", reason: "unknown topic Missing" }]);
+  await letters.replay({}, { route: ["Next"] });
+  expect(await bus.records("Next", 1)).toHaveLength(1);
+});
+
 test("a raw message goes back to its busdriver as it was, can be edited as a whole, and has no route to rewind", async () => {
   await using bus = await line();
   const taken: unknown[] = [];
@@ -221,6 +273,7 @@ test("a raw message goes back to its busdriver as it was, can be edited as a who
   const letters = deadLetters(bus.metro);
   expect((await all(bus))[0]).toMatchObject({ messageId: "", visited: [], payload: { n: 1 } });
   expect((await letters.replay({}, { from: "Source" })).failures[0]!.why).toContain("has no route to rewind");
+  expect((await letters.replay({}, { route: ["A"] })).failures[0]!.why).toContain("has no header, so no route");
   await letters.replay({}, { payload: '{"ok":true}' });
   await expect.poll(() => taken).toEqual([{ n: 1 }, { ok: true }]);
 });

@@ -4,7 +4,7 @@ import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../
 import { epochMs, optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { letterAnswer } from "./list.ts";
-import { blocked, letter as letterSchema, report } from "./schemas.ts";
+import { blocked, letter as letterSchema, report, stopsOf } from "./schemas.ts";
 import { showLetter } from "./show-letter.ts";
 
 const id = z.string().max(64).describe("<partition>-<offset>");
@@ -78,7 +78,7 @@ export const letter = (source: LetterSource): Resource =>
     },
   });
 
-/** To where it failed, rewound to a stop that it has visited, or with another payload. */
+/** To where it failed, rewound to a stop that it has visited, or with another payload or route. */
 export const replayLetter = (source: LetterSource): Deed =>
   deed({
     path: "/letters/:id/replay",
@@ -86,11 +86,17 @@ export const replayLetter = (source: LetterSource): Deed =>
     body: z.object({
       id,
       from: optional(z.string()).describe("A stop that it has visited; default: to where it failed"),
+      route: z
+        .string()
+        .transform(stopsOf)
+        .optional()
+        .describe('Other stops behind the one it is sent to, with commas between; "": it ends there'),
       payload: optional(z.string()).describe("Another payload, as JSON text; the letter stays as it is"),
     }),
     answer: report,
-    async run({ id: wanted, from, payload }, by) {
-      const change = { ...(from !== undefined && { from }), ...(payload !== undefined && { payload }) };
+    async run({ id: wanted, from, route, payload }, by) {
+      const where = { ...(from !== undefined && { from }), ...(route && { route }) };
+      const change = { ...where, ...(payload !== undefined && { payload }) };
       return checked(await source.letters().replay({ ids: [wanted] }, { ...change, by }));
     },
     next: (_, { id: wanted }) => `/letters/${wanted}`,

@@ -80,3 +80,6 @@ export const blocked = z
   .string()
   .nullable()
   .describe("Why letters can't be acted on, and what to do about it; null: they can, or you may not");
+
+/** Stops, as a field has them with commas between. */
+export const stopsOf = (text: string): string[] => (text.trim() ? text.split(",").map((stop) => stop.trim()) : []);

@@ -27,6 +27,7 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
     tripHref: letter.messageId ? `${base}/trips/${encodeURIComponent(letter.messageId)}` : null,
     place: letter.from && `${letter.from.topic}, partition ${letter.from.partition}, offset ${letter.from.offset}`,
     rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
+    route: letter.visited.length + letter.ahead.length > 0 ? letter.ahead.join(", ") : null,
     willFail: letter.missing.length > 0 ? willFail(letter.missing) : null,
     json: isJson ? JSON.stringify(letter.payload, null, 2) : null,
     hex: isJson ? null : hexDump(Buffer.from(letter.value ?? "", "base64")),
@@ -37,8 +38,8 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
 function willFail(missing: readonly string[]): string {
   const names = new Intl.ListFormat("en").format(missing);
   return missing.length === 1
-    ? `Its route names ${names}, which does not exist: there it will fail again. Create the topic first.`
-    : `Its route names ${names}, which do not exist: there it will fail again. Create the topics first.`;
+    ? `Its route names ${names}, which does not exist: there it will fail again. Create the topic, or give it another route.`
+    : `Its route names ${names}, which do not exist: there it will fail again. Create the topics, or give it another route.`;
 }
 
 const SHOWN_BYTES = 4_096;
