@@ -15,7 +15,7 @@ export interface LiveOptions {
   missedAtMost?: number;
   /** Different views at once; who wants one more is sent away. */
   viewsAtMost?: number;
-  /** Then a stream ends with an event that says so, and who watches on asks anew: what he may see may be another thing by now. Default: a quarter of an hour. */
+  /** Then a stream ends with an event that says so, and who watches on asks anew: what he may see may be another thing by now; who has not read that after as long again is sent away. Default: a quarter of an hour. */
   stayMs?: number;
 }
 
@@ -90,15 +90,19 @@ export function live(options: LiveOptions = {}): Live {
       if (closed.signal.aborted || (!views.has(key) && views.size >= viewsAtMost)) return viewer.destroy();
       const view = views.get(key) ?? newView(render);
       views.set(key, view);
-      const leaving = setTimeout(() => {
+      const gone = () => {
         view.viewers.delete(viewer);
+        if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
+      };
+      let leaving = setTimeout(() => {
+        gone();
         viewer.push(AGAIN);
         viewer.push(null);
+        leaving = setTimeout(() => viewer.destroy(), stayMs).unref();
       }, stayMs).unref();
       viewer.once("close", () => {
         clearTimeout(leaving);
-        view.viewers.delete(viewer);
-        if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
+        gone();
       });
       view.viewers.set(viewer, 0);
       if (view.current) viewer.push(view.current);

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { live, type LiveOptions } from "../../../web-status/live.ts";
@@ -59,6 +60,17 @@ test("after a while a stream ends and says that one is to ask again; the other v
   first.destroy();
   expect((await second.toArray()).length).toBeGreaterThan(1);
   stream.close();
+});
+
+test("a viewer that does not read costs nothing once its time is over: its view is not made, its stream ends", async () => {
+  const { join, close } = live({ everyMs: 1, stayMs: 200, missedAtMost: Infinity });
+  const [left, watched] = [numbering(), numbering()];
+  await once(join("left", left.render), "close");
+  const { times } = left.rendered;
+  join("watched", watched.render).resume();
+  await vi.waitFor(() => expect(watched.rendered.times).toBeGreaterThan(3));
+  expect(left.rendered.times).toBe(times);
+  close();
 });
 
 test("a large view is made anew less often than a small one; meanwhile its viewers hear that they are not forgotten", async () => {
