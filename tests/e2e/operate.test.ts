@@ -392,7 +392,10 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
     });
 
     test("a letter is rewound to a stop of its route", async () => {
-      const page = await operator(scene.web.url, "ann", await letterOf(2));
+      const page = await operator(scene.web.url, "ann", "/letters");
+      const offered = await page.locator("#rewinds option").all();
+      expect(await Promise.all(offered.map((each) => each.getAttribute("value")))).toEqual([before, stop]);
+      await page.goto(scene.web.url + (await letterOf(2)));
       await page.getByLabel("To", { exact: true }).selectOption(before);
       await act(page, "Replay");
       expect(await inOneLine(page)).toMatch(/It has been replayed.*replay done ann Before-\w+/);

@@ -114,6 +114,18 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     expect(await told({})).toEqual([{ reason: "RangeError", lastMessage: null }]);
   });
 
+  test("stops to which letters can be rewound are offered to who may act on them", async () => {
+    const { line, topic } = scene;
+    const [before, stop] = [topic("Before"), values["stop"]!];
+    await line.stop(before, (message: object) => message);
+    await line.metro.send(before, { n: 2 }, { key: "key-before", route: [stop] });
+    const rewinds = async (headers: Record<string, string>) =>
+      ((await ask(`${scene.web.url}/api/v1/letters`, { headers })).answer as LettersAnswer).rewinds;
+    const operator = { authorization: basic("ann") };
+    await eventually(async () => (await rewinds(operator)).length === 2);
+    expect([await rewinds(operator), await rewinds({})]).toEqual([[before, stop], []]);
+  });
+
   test("errors are as the document has them", async () => {
     const headers = { authorization: basic("ann"), "content-type": "application/json" };
     const nobody = { authorization: `Basic ${Buffer.from("ann:wrong password").toString("base64")}` };

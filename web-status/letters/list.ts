@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UnknownTopic, type Letter, type LetterPage } from "metrobus";
+import { UnknownTopic, type Letter, type LetterGroup, type LetterPage } from "metrobus";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
@@ -31,6 +31,11 @@ const answer = z.object({
   fault: z.string().nullable(),
   letters: z.array(letter).nullable().describe("Newest first; null: you may not see them"),
   more: z.string().nullable().describe("Where the next page goes on; null: there is none"),
+  rewinds: z
+    .array(z.string())
+    .describe(
+      "Stops at which letters have failed, or that those of this page have visited; none: you may not act on them",
+    ),
   looked: z.number(),
   back: epochMs.nullable().describe("How far back it was looked"),
   runs: z.array(run).describe("The newest bulk runs"),
@@ -67,6 +72,7 @@ export const letters = (source: LetterSource): Resource =>
         fault: counted.fault,
         letters: found && found.letters.map(letterAnswer),
         more: found?.more?.cursor ?? null,
+        rewinds: mayAct ? rewindsOf(counted.groups, found?.letters ?? []) : [],
         looked: found?.looked ?? 0,
         back: found?.back ?? null,
         runs: runs.slice(0, RUNS).map(runAnswer),
@@ -74,6 +80,11 @@ export const letters = (source: LetterSource): Resource =>
       } satisfies LettersAnswer;
     },
   });
+
+const rewindsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
+  [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited }) => visited)])]
+    .filter(Boolean)
+    .toSorted();
 
 /** The first stop makes the topic as it starts. */
 function noneYet(error: unknown): LetterPage {

@@ -58,6 +58,7 @@ export function showLetters(
     more: found.more === null ? null : address(here, { ...filter, before: found.more }),
     looked: count(found.looked),
     back: found.back === null ? null : time(found.back),
+    rewinds: found.rewinds,
     runs: found.runs.map((run) => ({ ...runFacts(run), href: `${base}/runs/${run.id}` })),
     totalLeft: isByGroup ? left : null,
   });
