@@ -3,7 +3,7 @@ import { bulkRunner } from "./dead-letters/bulk-runner.ts";
 import { letterMatcher } from "./dead-letters/filter.ts";
 import { deadLetters, type DeadLetters } from "./dead-letters.ts";
 import { ConfigError } from "./errors.ts";
-import { checkTopic } from "./route.ts";
+import { checkRoute, checkTopic } from "./route.ts";
 import type { BulkRequest, BulkRun, RunProgress, RunState, RunStore } from "./run-store.ts";
 import { whoAsks } from "./who-asks.ts";
 
@@ -58,7 +58,7 @@ export function bulkRuns(metro: MetroBus, letters: DeadLetters = deadLetters(met
 /** More would make the list of runs slow for everybody. */
 const MOST_IDS = 1_000;
 
-function check({ action, filter, change: { from, to }, rate, why }: BulkRequest, { config }: MetroBus): void {
+function check({ action, filter, change: { from, to, route }, rate, why }: BulkRequest, { config }: MetroBus): void {
   letterMatcher(filter);
   const faults: string[] = [];
   if ((filter.ids?.length ?? 0) > MOST_IDS)
@@ -68,10 +68,11 @@ function check({ action, filter, change: { from, to }, rate, why }: BulkRequest,
   if (!Number.isFinite(rate) || rate < 0)
     faults.push(`${rate} letters a second is no rate: give a number above 0, or 0 for as fast as it goes`);
   if (action === "discard" && !why.trim()) faults.push("letters are discarded for a reason: say which");
-  if (action === "discard" && (from ?? to) !== undefined)
-    faults.push("letters that are discarded go nowhere: leave from and to out");
+  if (action === "discard" && (from ?? to ?? route) !== undefined)
+    faults.push("letters that are discarded go nowhere: leave from, to and route out");
   if (from !== undefined && to !== undefined)
     faults.push("a replay goes from a stop of its route or to a topic, not both: give one of them");
   if (faults.length > 0) throw new ConfigError(faults);
   if ((from ?? to) !== undefined) checkTopic((from ?? to)!, config);
+  if (route !== undefined) checkRoute(route, 0, config);
 }

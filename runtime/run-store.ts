@@ -9,8 +9,8 @@ import type { ActionReport, LetterFilter, LetterRun, ReplayChange } from "./dead
 export interface BulkRequest {
   readonly action: "replay" | "discard";
   readonly filter: LetterFilter;
-  /** Of a replay: to where, if not to where each letter failed. */
-  readonly change: Pick<ReplayChange, "from" | "to">;
+  /** Of a replay: to where, if not to where each letter failed, and on to which stops, if not to those of its route. */
+  readonly change: Pick<ReplayChange, "from" | "to" | "route">;
   /** Letters a second, at most; 0: as fast as it goes. */
   readonly rate: number;
   readonly by: string;

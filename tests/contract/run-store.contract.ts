@@ -55,7 +55,7 @@ export function runStoreContract(name: string, open: () => Promise<StoreUnderTes
     test("has a run as it was asked for, with its time by the store's clock", async () => {
       const request = newRun({
         filter: { key: Buffer.from([0, 255, 128]), error: 'é "\u2028', ids: ["0-1", "2-117"], since: 5 },
-        change: { from: "__proto__" },
+        change: { from: "__proto__", route: ["A", "B"] },
         rate: 0.5,
         total: 17,
       });

@@ -126,6 +126,23 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     expect([await rewinds(operator), await rewinds({})]).toEqual([[before, stop], []]);
   });
 
+  test("a bulk run tells on to which stops it sends, and none goes to what is no topic", async () => {
+    const form = (route: string) =>
+      fetch(`${scene.web.url}/api/v1/letters/replay`, {
+        method: "POST",
+        headers: { authorization: basic("ann"), "content-type": "application/json" },
+        body: JSON.stringify({ reason: "no such reason", route }),
+      });
+    for (const [text, route] of [
+      ["", null],
+      [" ", null],
+      [" A ,B", ["A", "B"]],
+    ] as const)
+      expect(await (await form(text)).json()).toMatchObject({ route });
+    const refused = await form("no topic");
+    expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("is no topic name")]);
+  });
+
   test("errors are as the document has them", async () => {
     const headers = { authorization: basic("ann"), "content-type": "application/json" };
     const nobody = { authorization: `Basic ${Buffer.from("ann:wrong password").toString("base64")}` };

@@ -1,6 +1,6 @@
 import { bulkRuns, deadLetters, type BulkRun, type BulkStart, type Outgoing } from "metrobus";
 import { expect, test } from "vitest";
-import { line, type Line } from "../support/line.ts";
+import { json, line, type Line } from "../support/line.ts";
 import { eventually, message } from "../support/probe.ts";
 
 const letter = (n: number, stop: string): Outgoing => ({
@@ -53,6 +53,20 @@ test("a run acts on all letters that fit, once, and tells what came of it", asyn
   expect(counts(await ended(bus, discard))).toEqual({ asked: 50, done: 50, already: 0, failed: 0 });
   expect((await doneBy(bus)).at(-1)).toMatchObject({ action: "discard", why: "old orders", run: discard.id });
   expect((await runs.list()).map(({ id }) => id)).toEqual([discard.id, run.id]);
+});
+
+test("a run sends all that fit on to other stops than those of their routes", async () => {
+  await using bus = await withLetters(0);
+  const headers = letter(0, "Check").headers;
+  const envelope = (n: number) => JSON.stringify({ header: { route: ["Old"], id: `m${n}` }, payload: n });
+  await bus.metro.bus.send(upTo(3).map((n) => ({ ...message("Error", null, envelope(n)), headers })));
+  const runs = bulkRuns(bus.metro);
+  await using working = runs.work();
+  const run = await runs.start({ action: "replay", filter: {}, change: { route: ["New", "End"] } });
+  expect(counts(await ended(bus, run))).toEqual({ asked: 3, done: 3, already: 0, failed: 0 });
+  expect(working).toBeDefined();
+  const routes = (await bus.records("Check")).map((each) => json(each)["header"]);
+  expect(routes).toMatchObject(upTo(3).map((n) => ({ id: `m${n}~0-${n}`, route: ["End", "New"] })));
 });
 
 test("a letter that comes of a replay, or comes later, is not part of the run", async () => {
@@ -196,6 +210,8 @@ test.for<[BulkStart, RegExp]>([
   [{ action: "replay", filter: {}, rate: Number.NaN }, /NaN letters a second is no rate/],
   [{ action: "discard", filter: {} }, /discarded for a reason/],
   [{ action: "discard", filter: {}, why: "x", change: { to: "A" } }, /go nowhere/],
+  [{ action: "discard", filter: {}, why: "x", change: { route: [] } }, /go nowhere/],
+  [{ action: "replay", filter: {}, change: { route: ["A", "no topic!"] } }, /"no topic!" in the route/],
   [{ action: "replay", filter: {}, change: { from: "A", to: "B" } }, /not both/],
   [{ action: "replay", filter: {}, change: { to: "no topic!" } }, /"no topic!"/],
   [{ action: "replay", filter: { ids: upTo(1_001).map((n) => `0-${n}`) } }, /1001 named letters is too long a list/],

@@ -3,7 +3,7 @@ import type { BulkRun, BulkRuns } from "metrobus";
 import { NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
 import { optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
-import { filterFields, filterSchema, given, run, run as runSchema } from "./schemas.ts";
+import { filterFields, filterSchema, given, run, run as runSchema, stopsOf } from "./schemas.ts";
 import { showRun } from "./show.ts";
 
 export type RunAnswer = z.infer<typeof runSchema>;
@@ -13,6 +13,7 @@ export const runAnswer = ({ filter, change, report, ...found }: BulkRun): RunAns
   action: found.action,
   filter: { ...filter },
   from: change.from ?? null,
+  route: change.route ? [...change.route] : null,
   rate: found.rate,
   by: found.by,
   why: found.why,
@@ -61,12 +62,17 @@ export const replayAll = ({ runs }: LetterSource): Deed =>
       ...filterFields,
       rate,
       from: optional(z.string()).describe("Rewind each to this stop"),
+      route: z
+        .string()
+        .transform((text) => (text.trim() ? stopsOf(text) : undefined))
+        .optional()
+        .describe("Other stops behind the one it is sent to, with commas between; default: those of each one's route"),
       total: optional(z.coerce.number()),
     }),
     answer: run,
-    async run({ rate: perSecond, from, total, ...filter }, by) {
+    async run({ rate: perSecond, from, route, total, ...filter }, by) {
       const wanted = given(filterSchema.parse(filter));
-      const change = from === undefined ? {} : { from };
+      const change = { ...(from !== undefined && { from }), ...(route && { route }) };
       return runAnswer(
         await runs().start({ action: "replay", filter: wanted, change, rate: perSecond, by, total: total ?? null }),
       );

@@ -59,6 +59,10 @@ export const run = z.object({
   action: z.enum(["replay", "discard"]),
   filter: z.record(z.string(), z.unknown()),
   from: z.string().nullable().describe("Rewound to this stop; null: to where each failed"),
+  route: z
+    .array(z.string())
+    .nullable()
+    .describe("On to these stops, the next one first; null: to those of each letter's route"),
   rate: z.number().describe("Letters a second, at most; 0: as fast as it goes"),
   by: z.string(),
   why: z.string(),

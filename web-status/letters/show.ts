@@ -102,7 +102,7 @@ const STATES = {
   failed: "has failed",
 } as const;
 
-function runFacts({ action, by, at, state, total, report, rate, filter, from, why, error }: RunAnswer) {
+function runFacts({ action, by, at, state, total, report, rate, filter, from, route, why, error }: RunAnswer) {
   const handled = report.done + report.already + report.failed;
   const wanted = total ?? Math.max(handled, report.asked);
   return {
@@ -122,6 +122,7 @@ function runFacts({ action, by, at, state, total, report, rate, filter, from, wh
     rate: rate === 0 ? "as fast as it goes" : `${count(rate)} a second at most`,
     filter: Object.entries(filter).map(([name, value]) => ({ name, value: String(value) })),
     from,
+    route: route && route.join(" → "),
     why,
     error,
   };
