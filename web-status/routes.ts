@@ -91,7 +91,10 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
     const main = async () => each.show(await each.read(query, visitor), { ...shown, query });
     if (kind === "text/event-stream") {
       const key = JSON.stringify([request.baseUrl, request.path, query, visitor.mayAct, visitor.seesDetails]);
-      const instead = (error: unknown) => trouble({ ...told(error), back: null });
+      const instead = (error: unknown) => {
+        const what = told(error);
+        return trouble({ ...what, back: null, isAskedAgain: what.status === 503 });
+      };
       return { events: serving.live.join(key, () => main().catch(instead)) };
     }
     if (request.method === "GET") await serving.opened(request);
@@ -162,7 +165,10 @@ function told(error: unknown): Problem {
 function problemFor(request: Request, { status, title, text }: Problem, visitor: Visitor, { host }: Answering): Reply {
   const wantsPage = request.accepts(["json", "html"]) === "html";
   if (!wantsPage) return { status, json: { error: `${title}: ${text}` } };
-  const main = trouble({ status, title, text, back: wayBack(request, host(request), request.baseUrl) });
-  const framed = { base: request.baseUrl, visitor, title, path: request.path, isLive: status === 503 };
+  // A form's address has no view: it is not asked again by itself.
+  const isLive = status === 503 && request.method === "GET";
+  const back = wayBack(request, host(request), request.baseUrl);
+  const main = trouble({ status, title, text, back, isAskedAgain: isLive });
+  const framed = { base: request.baseUrl, visitor, title, path: request.path, isLive };
   return { status, html: frame({ ...framed, main }) };
 }

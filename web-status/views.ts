@@ -51,6 +51,8 @@ interface Trouble {
   readonly text: string;
   /** Where the form was; null: nobody knows. */
   readonly back: string | null;
+  /** The page asks again by itself, once a second. */
+  readonly isAskedAgain: boolean;
 }
 
 /** In the place of what can't be shown. */

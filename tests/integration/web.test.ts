@@ -336,6 +336,26 @@ describe("the status page without a Redis", () => {
     await web.close();
   });
 
+  test("a form that can't be carried out says so once, with a way back", async () => {
+    const port = await freePort();
+    const trusted = { WEB_TRUST_HEADER: "X-User", WEB_TRUST_PROXY: "127.0.0.1,::1" };
+    const web = await startWeb({
+      settings: { METROBUS_STATS: "redis", REDIS_PORT: String(port), PORT: "0", LOG_LEVEL: "silent", ...trusted },
+    });
+    const headers = { ...wantsPage.headers, "x-user": "ann", "sec-fetch-site": "same-origin" };
+    const refused = await fetch(`${web.url}/stops/A/pause`, {
+      method: "POST",
+      headers: { ...headers, referer: `${web.url}/stops/A` },
+    });
+    expect(refused.status).toBe(503);
+    const html = await refused.text();
+    expect(readable(html)).toContain("start it, correct REDIS_HOST");
+    expect(html).toContain('href="/stops/A">Back</a>');
+    expect(html).not.toContain("tries again");
+    expect(await (await fetch(`${web.url}/stops/A`, { headers })).text()).toContain("tries again");
+    await web.close();
+  });
+
   test("a port in use is one clear error that names PORT", async () => {
     const other = createServer().listen(0);
     await once(other, "listening");
