@@ -61,7 +61,7 @@ function options(element, { series, unit }) {
     legend: { live: true },
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, size: 32, values: (_, ticks) => ticks.map(clock) },
       { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${tick.toLocaleString("en")}`) },
     ],
     series: [
