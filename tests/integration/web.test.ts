@@ -164,9 +164,9 @@ describe.skipIf(!redis)("the status page on a real Redis", () => {
       });
     const page = async () => readable((await get("/stops", wantsPage)).body);
     await tell(Date.now() - 180_000);
-    expect(await page()).toContain("Paused 3 min ago: nearly every message failed.");
+    expect(await page()).toContain("Held since its breaker opened, 3 min ago: nearly every message failed.");
     await tell(0);
-    expect(await page()).not.toContain("Paused");
+    expect(await page()).not.toContain("Held");
   });
 
   test("only a GET of the first page counts as an opening", async () => {
