@@ -97,7 +97,7 @@ export interface LanePresence {
 /** A process as a store knows it. */
 export interface Instance extends Presence {
   instance: string;
-  /** When it told of itself last, epoch ms by the store's clock. It is forgotten after `PRESENT_MS`. */
+  /** When it told of itself last, epoch ms by the store's clock. After `PRESENT_MS` it counts as vanished. */
   seenAt: number;
 }
 
@@ -183,6 +183,11 @@ export interface Snapshot {
   stops: readonly StopSnapshot[];
   /** The processes that are there, in order of name. */
   instances: readonly Instance[];
+  /**
+   * Those that have fallen silent in the last `VANISHED_MS` without saying that they end, as processes do that are killed or crash; the newest
+   * first, at most `MOST_VANISHED`.
+   */
+  vanished: readonly Instance[];
   /** By stop. */
   pauses: ReadonlyMap<string, Pause>;
 }
@@ -214,6 +219,10 @@ export const MAX_FROMS = 20;
 
 /** A process counts as there for so long after it has told of itself last. */
 export const PRESENT_MS = 10_000;
+
+/** One that has fallen silent is remembered for so long. */
+export const VANISHED_MS = 900_000;
+export const MOST_VANISHED = 100;
 
 /** A breaker counts as open for so long after a process has said so last: it may have died meanwhile. */
 export const OPEN_KEPT_MS = 10_000;

@@ -26,7 +26,7 @@ export const HISTORY = "metrobus:history:";
 /** Hash of one stop: process → `<since>:<until>`, epoch ms, of the breakers that are open. It expires. */
 export const openKey = (stop: string): string => `metrobus:open:${stop}`;
 
-/** Sorted set: process → when it told of itself last, epoch ms. */
+/** Sorted set: process → when it told of itself last, epoch ms; those that have vanished for a while too. */
 export const INSTANCES = "metrobus:instances";
 
 /** Hash: process → what it told of itself, as JSON (see `Presence`). */

@@ -1,4 +1,4 @@
-import { MAX_DETAILS, OPEN_KEPT_MS, PRESENT_MS, SPANS } from "../stats-store.ts";
+import { MAX_DETAILS, MOST_VANISHED, OPEN_KEPT_MS, PRESENT_MS, SPANS, VANISHED_MS } from "../stats-store.ts";
 import { HISTORY, openKey, RATE, stopKey } from "../redis/keys.ts";
 
 const WEEK = 7 * 86_400;
@@ -91,9 +91,11 @@ if ARGV[2] ~= "" then
   redis.call("ZADD", KEYS[4], ARGV[2] == "-" and 0 or string.format("%.0f", now), flush.instance)
   redis.call("HSET", KEYS[5], flush.instance, ARGV[2])
 end
-for _, instance in ipairs(redis.call("ZRANGEBYSCORE", KEYS[4], "-inf", now - ${PRESENT_MS})) do
-  redis.call("ZREM", KEYS[4], instance)
-  redis.call("HDEL", KEYS[5], instance)
+local silent = redis.call("ZRANGEBYSCORE", KEYS[4], "-inf", now - ${PRESENT_MS})
+local old = redis.call("ZCOUNT", KEYS[4], "-inf", now - ${VANISHED_MS})
+for at = 1, math.max(old, #silent - ${MOST_VANISHED}) do
+  redis.call("ZREM", KEYS[4], silent[at])
+  redis.call("HDEL", KEYS[5], silent[at])
 end
 return paused
 `;

@@ -2,7 +2,6 @@ import { merge } from "../histogram.ts";
 import {
   MAX_DETAILS,
   OPEN_KEPT_MS,
-  PRESENT_MS,
   type BreakerState,
   type Buckets,
   type Count,
@@ -16,7 +15,7 @@ import {
   type StopFlush,
 } from "../stats-store.ts";
 import { difference, history, NOTHING, RECENT_SPAN, recentSteps, stepOf, stepsOf } from "./history.ts";
-import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
+import { byName, RATE_SECONDS, stopSnapshot, thereOrNot } from "./snapshot.ts";
 
 interface Totals {
   readonly counts: Map<string, Count>;
@@ -74,9 +73,7 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
         counter: Object.fromEntries(snapshots.map(({ stop, processed }) => [stop, processed])),
         hits,
         stops: snapshots.toSorted(byName),
-        instances: [...instances.values()]
-          .filter(({ seenAt }) => seenAt > at - PRESENT_MS)
-          .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+        ...thereOrNot([...instances.values()], at),
         pauses: new Map(pauses),
       };
     },

@@ -14,7 +14,6 @@ import {
 } from "../redis/keys.ts";
 import { script } from "../redis/script.ts";
 import {
-  PRESENT_MS,
   SPANS,
   type Count,
   type Done,
@@ -29,7 +28,7 @@ import { FLUSH_SCRIPT } from "./flush-script.ts";
 import { difference, history, recentSteps, stepsOf } from "./history.ts";
 import { presenceText, readPause, readPresence } from "./presence.ts";
 import { RECENT_SCRIPT } from "./recent-script.ts";
-import { byName, RATE_SECONDS, stopSnapshot } from "./snapshot.ts";
+import { byName, RATE_SECONDS, stopSnapshot, thereOrNot } from "./snapshot.ts";
 
 const flush = script(FLUSH_SCRIPT);
 const recent = script(RECENT_SCRIPT);
@@ -83,10 +82,10 @@ export function redisStats(options: RedisOptions): StatsStore {
               });
             })
             .toSorted(byName),
-          instances: seen
-            .filter(([, seenAt]) => seenAt > at - PRESENT_MS)
-            .flatMap(([instance, seenAt]) => instanceOf(instance, seenAt, presences.get(instance) ?? ""))
-            .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+          ...thereOrNot(
+            seen.flatMap(([instance, seenAt]) => instanceOf(instance, seenAt, presences.get(instance) ?? "")),
+            at,
+          ),
           pauses: new Map([...pauses].map(([stop, text]) => [stop, readPause(text)])),
         };
       }),

@@ -1,4 +1,14 @@
-import type { BreakerState, Count, Done, StopSnapshot } from "../stats-store.ts";
+import {
+  MOST_VANISHED,
+  PRESENT_MS,
+  VANISHED_MS,
+  type BreakerState,
+  type Count,
+  type Done,
+  type Instance,
+  type Snapshot,
+  type StopSnapshot,
+} from "../stats-store.ts";
 
 /** The full seconds before now of which a rate is the mean. */
 export const RATE_SECONDS = 5;
@@ -25,6 +35,18 @@ export function stopSnapshot(stop: string, totals: Done, { lately, ...rest }: No
       .toSorted((a, b) => b.count - a.count),
     rate: lately() / RATE_SECONDS,
     ...rest,
+  };
+}
+
+/** The processes that are there, and those that have vanished. */
+export function thereOrNot(told: readonly Instance[], at: number): Pick<Snapshot, "instances" | "vanished"> {
+  const isThere = ({ seenAt }: Instance) => seenAt > at - PRESENT_MS;
+  return {
+    instances: told.filter(isThere).toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+    vanished: told
+      .filter((each) => !isThere(each) && each.seenAt > at - VANISHED_MS)
+      .toSorted((a, b) => b.seenAt - a.seenAt)
+      .slice(0, MOST_VANISHED),
   };
 }
 

@@ -302,6 +302,12 @@ export function statsStoreContract(name: string, open: () => Promise<StoreUnderT
         return (await there()).length === 1;
       });
       expect((await there())[0]).toMatchObject({ instance: telling, stops: [{ stop: "Telling" }] });
+      const vanished = (await other.read()).vanished.filter(({ instance }) => sequences.has(instance));
+      expect(vanished).toEqual([{ instance: silent, seenAt: expect.any(Number), ...presence("Silent") }]);
+
+      await tell(silent, presence("Silent"));
+      expect((await there()).map(({ instance }) => instance)).toEqual([silent, telling]);
+      expect((await other.read()).vanished.some(({ instance }) => instance === silent)).toBe(false);
     });
 
     test("tells every process which stops are paused, and everybody by whom", async () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import type { Topology } from "../../web-status/map/answer.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
 import type { StopsAnswer } from "../../web-status/stop/list.ts";
-import type { StopAnswer } from "../../web-status/stop/stop.ts";
+import type { StopAnswer } from "../../web-status/stop/answer.ts";
 import { startWeb } from "../../web-status/server.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { hasDocker } from "../support/docker.ts";
@@ -199,7 +199,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       );
       const failures = await page.locator("section[aria-labelledby=failures] tbody tr").all();
       expect(failures.length).toBe(1);
-      expect(await failures[0]!.locator("td").first().textContent()).toBe(String(Math.min(50, did["dead"]!)));
+      expect(await failures[0]!.locator("td").nth(1).textContent()).toBe(String(Math.min(50, did["dead"]!)));
       await page.goto(`${web.url}/stops/${names.slow}`);
       expect(await inOneLine(page)).toMatch(/Waiting\s*12\s*for 10 min/);
       expect(await page.locator("#lane-0 td, #lane-1 td").allTextContents()).toEqual(

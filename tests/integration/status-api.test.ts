@@ -6,10 +6,12 @@ import { connect, hashPassword } from "metrobus";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { statusPage } from "../../web-status/page.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
+import type { StopAnswer } from "../../web-status/stop/answer.ts";
 import { startWeb } from "../../web-status/server.ts";
 import { json, line } from "../support/line.ts";
 import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
 import { eventually } from "../support/probe.ts";
+import { start } from "../support/program.ts";
 
 const [brokers, redis] = [inject("kafka"), inject("redis")];
 
@@ -172,6 +174,23 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
         .toEqual({ path, status: expected, faults: null });
       expect.soft((answer as { error: string }).error).toContain(words);
     }
+  });
+
+  test("a process that was killed is told as vanished, not only forgotten", async () => {
+    const { ask: asAnn, settings, topic, web } = scene;
+    const stop = topic("Killed");
+    const env = { ...(settings as Record<string, string>), METROBUS_VERSION: "9.9.9" };
+    const child = start([process.execPath, "tests/integration/fixtures/charge.ts", stop, "again"], env);
+    onTestFinished(() => void child.process.kill("SIGKILL"));
+    const told = () => asAnn<StopAnswer>(`/api/v1/stops/${stop}`).catch(() => null);
+    await eventually(async () => ((await told())?.instances.length ?? 0) === 1);
+    child.process.kill("SIGKILL");
+    await eventually(async () => (await told())?.instances.length === 0);
+    expect((await told())!.vanished).toMatchObject([
+      { pid: child.process.pid, version: "9.9.9", delivery: "at-least-once" },
+    ]);
+    const page = await fetch(`${web.url}/stops/${stop}`, { headers: { accept: "text/html" } });
+    expect(await page.text()).toMatch(/A process has vanished \d+ s ago without saying that it ends/);
   });
 
   test("the page works in somebody's own app, below a path and behind a middleware", async () => {

@@ -1,6 +1,6 @@
 import { Kafka, logLevel } from "kafkajs";
 import type { StopContext } from "metrobus";
-import type { StopAnswer } from "../../web-status/stop/stop.ts";
+import type { StopAnswer } from "../../web-status/stop/answer.ts";
 import type { StopsAnswer } from "../../web-status/stop/list.ts";
 import { operated, type Operated } from "./operated.ts";
 import { eventually } from "./probe.ts";

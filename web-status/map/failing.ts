@@ -1,5 +1,5 @@
 import type { Count, OutcomeKind } from "metrobus";
-import { share } from "../format.ts";
+import { age, clock, share } from "../format.ts";
 import type { Facts, Why } from "./stop-state.ts";
 
 /** Above what single malformed messages come to, far below what a broken dependency does. */
@@ -12,12 +12,15 @@ const LEAST = 3;
 const OVER_AFTER = 5;
 /** The seconds of which a rate is the mean. */
 const RATE_S = 5;
+/** So many processes are lost, and the last one so lately, that it is no accident. */
+const DYING = 3;
+const DYING_MS = 120_000;
 /** A process that has just begun may not have joined its group yet. */
 const STARTING_MS = 30_000;
 
 /** Why a stop counts as failing; null: it does not. */
 export function failing(facts: Facts): Why | null {
-  return tooManyDead(facts) ?? tooManyPutOff(facts) ?? problemEverywhere(facts);
+  return tooManyDead(facts) ?? tooManyPutOff(facts) ?? dying(facts) ?? problemEverywhere(facts);
 }
 
 function tooManyDead(facts: Facts): Why | null {
@@ -53,6 +56,17 @@ function failingPart({ counts, recent }: Facts, kind: OutcomeKind, of: number, l
   const isMuch = failed > 0 && failed >= of * least && (failed >= LEAST || failed === of);
   const isOver = now === 0 && all * RATE_S * (failed / of) >= OVER_AFTER;
   return isMuch && !isOver ? { share: share(failed, of), when: "lately" } : null;
+}
+
+/** Processes that die again and again, as those do that a message kills. */
+function dying({ vanished, now }: Facts): Why | null {
+  const [newest, ...others] = vanished;
+  if (!newest || vanished.length < DYING || now - newest.seenAt > DYING_MS) return null;
+  const first = others.at(-1)!;
+  return [
+    `${vanished.length} processes died`,
+    `${vanished.length} of its processes have vanished since ${clock(first.seenAt)} without saying that they end, the last one ${age(newest.seenAt, now)}.`,
+  ];
 }
 
 function problemEverywhere({ instances, stop, now }: Facts): Why | null {

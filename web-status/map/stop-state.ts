@@ -19,6 +19,8 @@ export interface Facts {
   readonly pause: Pause | undefined;
   /** Those that have it. */
   readonly instances: readonly Instance[];
+  /** Those that had it and have vanished in the last quarter of an hour, the newest first. */
+  readonly vanished: readonly Instance[];
   /** Messages a second that other stops send to it now. */
   readonly sentNow: number;
   /** How many other stops have sent to it lately. */
@@ -30,7 +32,6 @@ export type Why = readonly [brief: string, words: string];
 
 /** Somebody may be waiting for a message that is older. A hop takes milliseconds, and a burst is worked off within seconds. */
 const LAGGING_S = 10;
-const JUST_BEGUN_MS = 60_000;
 /** A message that has just been sent may be on its way to a stop that tells nothing of itself, such as one in Python. */
 const DOWN_S = 10;
 
@@ -40,10 +41,10 @@ const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
     const { counts, lag, sentNow, sentLately, instances } = facts;
     if (instances.length > 0 || (counts?.rate ?? 0) > 0) return null;
     if (lag && lag.messages > 0 && (lag.seconds ?? DOWN_S) >= DOWN_S)
-      return [`${compact(lag.messages)} wait, no process`, `No process has it, and ${waiting(facts)}.`];
+      return [`${compact(lag.messages)} wait, no process`, `No process has it, and ${waiting(facts)}${lost(facts)}.`];
     const isNew = !counts && sentLately > 0;
     if (lag || tellsNothing(facts) || (sentNow === 0 && !isNew)) return null;
-    return ["no process", "No process has it, and messages are sent to it."];
+    return ["no process", `No process has it, and messages are sent to it${lost(facts)}.`];
   },
 
   held(facts) {
@@ -72,7 +73,7 @@ const RULES: Readonly<Record<State, (facts: Facts) => Why | null>> = {
     const seconds = lag.seconds ?? (rate > 0 ? lag.messages / rate : 0);
     const standing = standingLanes(facts.instances, facts.stop);
     if (seconds < LAGGING_S && standing.length === 0) return null;
-    const words = [capital(waiting(facts)) + trend(lag), standingWords(standing), begun(facts)];
+    const words = [capital(waiting(facts)) + trend(lag) + lost(facts), standingWords(standing)];
     const brief = standing[0]
       ? `partition ${standing[0].lane} stands`
       : `${briefly(facts)}, ${duration(seconds * 1_000)}`;
@@ -129,14 +130,9 @@ function trend({ messages, growth }: StopLag): string {
 const processes = ({ instances: { length } }: Facts): string =>
   length === 1 ? "1 process" : `${count(length)} processes`;
 
-/** Processes that have all just begun may be ones that die again and again. */
-function begun({ instances, now }: Facts): string | null {
-  const uptimes = instances.map(({ startedAt }) => now - startedAt);
-  const longest = Math.max(...uptimes);
-  if (uptimes.length === 0 || longest > JUST_BEGUN_MS) return null;
-  return uptimes.length === 1
-    ? `its process began ${duration(longest)} ago`
-    : `all its processes began in the last ${duration(longest)}`;
+/** That a process of it has been killed, or has crashed, a moment ago. */
+function lost({ vanished: [newest], now }: Facts): string {
+  return newest ? `; its process ${newest.instance} vanished ${age(newest.seenAt, now)}` : "";
 }
 
 /** What is in the way of some of its processes. */

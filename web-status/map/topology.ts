@@ -25,6 +25,7 @@ export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): 
     recent: lately.stops.get(stop),
     lag: lag.get(stop),
     pause: pauses.get(stop),
+    vanished: snapshot.vanished.filter(({ stops }) => stops.some((each) => each.stop === stop)),
     sentNow: (sent.get(stop) ?? []).reduce((sum, { rate }) => sum + (rate ?? 0), 0),
     sentLately: (sent.get(stop) ?? []).reduce((sum, { recent }) => sum + recent, 0),
   });

@@ -1,7 +1,10 @@
-import { age, count, duration, figure, rate, share } from "../format.ts";
+import { age, clock, count, duration, figure, rate } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
-import type { StopAnswer } from "./stop.ts";
+import { charts } from "./charts.ts";
+import { failureGroups } from "./failures.ts";
+import { outcomes } from "./outcomes.ts";
+import type { StopAnswer } from "./answer.ts";
 
 const stopPage = view("stop-page");
 
@@ -10,16 +13,6 @@ const SPANS = [
   { span: "6h", label: "6 hours" },
   { span: "24h", label: "24 hours" },
 ] as const;
-
-const LABELS = {
-  forwarded: "Forwarded",
-  arrived: "Arrived",
-  dropped: "Dropped",
-  dead: "Dead",
-  later: "Put off",
-} as const;
-type Kind = keyof typeof LABELS;
-const KINDS = Object.keys(LABELS) as Kind[];
 
 /** Texts and series of one stop, ready to be escaped. */
 export function showStop(stop: StopAnswer, shown: Shown): string {
@@ -52,53 +45,66 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       message: lane.message,
       messageHref: lane.message && `${shown.base}/trips/${encodeURIComponent(lane.message)}`,
     })),
-    instances: stop.instances.map((each) => ({
-      ...each,
-      uptime: duration(stop.at - each.startedAt),
-      lanes: each.lanes.join(", ") || "none",
-      messages: count(each.messages),
-      moved: each.movedAt === 0 ? "–" : age(each.movedAt, stop.at),
-      how: each.paused ? "paused" : each.problems.length === 0 ? (each.standing ?? "well") : "",
-    })),
+    versions: versions(stop.instances),
+    instances: [
+      ...stop.instances.map((each) => ({
+        ...instanceFacts(each, stop.at),
+        how: each.paused ? "paused" : each.problems.length === 0 ? (each.standing ?? "well") : "",
+        problems: each.problems,
+      })),
+      ...stop.vanished.slice(0, VANISHED_SHOWN).map((each) => ({
+        ...instanceFacts(each, each.seenAt),
+        how: `vanished ${age(each.seenAt, stop.at)}`,
+        problems: [],
+      })),
+    ],
+    vanished: vanishedWords(stop),
     failures: stop.failures && {
       notKept: stop.failures.notKept > 0 ? count(stop.failures.notKept) : null,
-      groups: alike(stop.failures.visits).map((visits) => {
-        const [newest] = visits;
-        const { id, at, detail, attempt, outcome } = newest!;
-        const instances = [...new Set(visits.map(({ instance }) => instance))];
-        return {
-          times: count(visits.length),
-          last: age(at, stop.at),
-          first: age(visits.at(-1)!.at, stop.at),
-          outcome: outcome === "later" ? "put off" : "dead",
-          detail,
-          letters: outcome === "dead" ? lettersHref(shown.base, stop.stop, detail) : null,
-          error: errorText(newest!),
-          id,
-          href: `${shown.base}/trips/${encodeURIComponent(id)}`,
-          attempt,
-          instances: instances.length <= 2 ? instances.join(", ") : `${count(instances.length)} instances`,
-        };
-      }),
+      groups: failureGroups(stop, shown.base),
     },
   });
 }
 
-const lettersHref = (base: string, stop: string, reason: string): string =>
-  `${base}/letters?${new URLSearchParams({ stop, reason }).toString()}`;
+/** Of those that have vanished so many have room. */
+const VANISHED_SHOWN = 5;
 
-type Failure = NonNullable<StopAnswer["failures"]>["visits"][number];
+type InstanceAnswer = StopAnswer["instances"][number];
 
-const errorText = ({ error }: Failure): string => (error ? `${error.name}: ${error.message}` : "");
+/** As it is at `now`, or was when it told of itself last. */
+const instanceFacts = (
+  { instance, version, startedAt, lanes, messages, movedAt, delivery }: InstanceAnswer,
+  now: number,
+) => ({
+  instance,
+  version,
+  delivery,
+  uptime: duration(Math.max(0, now - startedAt)),
+  lanes: lanes.join(", ") || "none",
+  messages: count(messages),
+  moved: movedAt === 0 ? "–" : age(movedAt, now),
+});
 
-/** Those that say the same but for numbers, which are a message's own more often than not. */
-const alike = (visits: readonly Failure[]): Failure[][] => [
-  ...Map.groupBy(visits, (visit) =>
-    JSON.stringify([visit.outcome, visit.detail, errorText(visit).replaceAll(/\d+/g, "0")]),
-  ).values(),
-];
+/** null: all are of one. */
+function versions(instances: readonly InstanceAnswer[]): string | null {
+  const found = [...Map.groupBy(instances, ({ version }) => version || "without a version")];
+  if (found.length <= 1) return null;
+  return found
+    .map(([version, of]) => `${version} (${of.length === 1 ? "1 process" : `${count(of.length)} processes`})`)
+    .join(", ");
+}
 
-function facts({ rate: now, totals, lag, workedMs, waitedMs, lastSeen, at, gaps }: StopAnswer) {
+/** null: none has. */
+function vanishedWords({ vanished, at }: StopAnswer): string | null {
+  const [newest] = vanished;
+  if (!newest) return null;
+  const since = clock(vanished.at(-1)!.seenAt);
+  return vanished.length === 1
+    ? `A process has vanished ${age(newest.seenAt, at)} without saying that it ends: it was killed, has crashed, or lost Redis. Its log says more.`
+    : `${count(vanished.length)} processes have vanished since ${since} without saying that they end: they were killed, have crashed, or lost Redis. Their logs say more; what they die of may be a next message above.`;
+}
+
+function facts({ rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSeen, at, gaps, span }: StopAnswer) {
   const three = ({ p50, p95, p99 }: StopAnswer["workedMs"]) => [p50, p95, p99].map(duration).join(" · ");
   return {
     rate: rate(now),
@@ -106,8 +112,11 @@ function facts({ rate: now, totals, lag, workedMs, waitedMs, lastSeen, at, gaps 
     waiting: count(lag.messages),
     waitingFor: lag.seconds === null ? null : duration(lag.seconds * 1_000),
     trend: lag.messages === 0 ? null : forecast(lag),
-    worked: three(workedMs),
-    waited: three(waitedMs),
+    worked: three(lastMinute.workedMs),
+    waited: three(lastMinute.waitedMs),
+    workedBefore: three(workedMs),
+    waitedBefore: three(waitedMs),
+    span: SPANS.find((each) => each.span === span)!.label,
     seen: lastSeen === 0 ? "–" : age(lastSeen, at),
     gaps: gaps > 0 ? count(gaps) : null,
   };
@@ -128,63 +137,3 @@ const trend = (growth: number | null): string =>
     : Math.abs(growth) <= STEADY
       ? "steady"
       : `${growth > 0 ? "+" : "−"}${rate(Math.abs(growth))} /s`;
-
-/** Series for the charts, x in epoch seconds, as uPlot takes them. */
-function charts({ history, stepMs }: StopAnswer) {
-  const seconds = stepMs / 1_000;
-  const x = history.map(({ at }) => at / 1_000);
-  const kinds = KINDS.filter((kind) => kind === "forwarded" || history.some((step) => step[kind] > 0));
-  const times = (of: "workedMs" | "waitedMs") =>
-    (["p50", "p95", "p99"] as const).map((q) => ({ label: q, kind: q, y: history.map((step) => round(step[of][q])) }));
-  return [
-    {
-      id: "rates",
-      title: "Messages a second",
-      unit: "/s",
-      x,
-      series: kinds.map((kind) => ({
-        label: LABELS[kind],
-        kind,
-        y: history.map((step) => round(step[kind] / seconds)),
-      })),
-    },
-    { id: "worked", title: "Time in the callback", unit: "ms", x, series: times("workedMs") },
-    { id: "waited", title: "Time waited before", unit: "ms", x, series: times("waitedMs") },
-  ].map((chart) => ({ ...chart, json: JSON.stringify(chart), rows: rows(chart) }));
-}
-
-const round = (value: number | null): number | null => (value === null ? null : Math.round(value * 1_000) / 1_000);
-
-/** The newest first, for who sees no chart. */
-function rows({ x, series }: { x: readonly number[]; series: readonly { y: readonly (number | null)[] }[] }) {
-  return x
-    .map((at, n) => ({
-      at: new Date(at * 1_000).toISOString().slice(11, 16),
-      values: series.map(({ y }) => y[n] ?? "–"),
-    }))
-    .toReversed();
-}
-
-function outcomes({ stop, counts, totals }: StopAnswer, base: string) {
-  const sum = { ...totals };
-  const hrefOf = (kind: Kind, detail: string): string | null => {
-    if (kind === "forwarded") return `${base}/stops/${encodeURIComponent(detail)}`;
-    return kind === "dead" ? lettersHref(base, stop, detail) : null;
-  };
-  return KINDS.filter((kind) => kind !== "later" || totals.later > 0).map((kind) => ({
-    kind,
-    label: LABELS[kind],
-    count: figure(sum[kind]),
-    share: share(sum[kind], totals.processed),
-    none: sum[kind] === 0,
-    details: counts
-      .filter(({ outcome, detail }) => outcome === kind && detail !== "")
-      .map(({ detail, count: times, rate: now }) => ({
-        text: detail,
-        isStop: kind === "forwarded",
-        href: hrefOf(kind, detail),
-        count: figure(times),
-        rate: now > 0 ? `${rate(now)} /s` : "",
-      })),
-  }));
-}

@@ -11,59 +11,17 @@ import {
   type TripStore,
 } from "metrobus";
 import { NotFound, resource, type Resource } from "../resource.ts";
-import { counted, epochMs, instance, lane, quantiles, quantilesOf, totals, visit } from "../schemas.ts";
+import { quantilesOf } from "../schemas.ts";
 import { standingLanes, standingWords } from "../map/standing.ts";
 import { sum, type Lag, type LaneLag } from "../sources/lag.ts";
 import type { Present } from "../map/present-topology.ts";
+import { stopAnswer, type StopAnswer } from "./answer.ts";
 import { showStop } from "./show-stop.ts";
 
 const query = z.object({
   stop: z.string().min(1).max(1_024),
   span: z.enum(["15m", "6h", "24h"]).default("15m").catch("15m").describe("How far back the history goes"),
 });
-
-const step = totals.extend({
-  at: epochMs.describe("When the step began, epoch ms"),
-  drops: z.array(z.object({ reason: z.string(), count: z.number() })),
-  workedMs: quantiles,
-  waitedMs: quantiles,
-});
-
-const answer = z.object({
-  at: epochMs,
-  stop: z.string(),
-  state: z.string(),
-  why: z.string().describe("The state in words"),
-  fault: z.string().nullable().describe("Why the counts can't be read; what is told is then what they said last"),
-  totals,
-  rate: z.number().describe("Messages a second, now"),
-  counts: z.array(counted),
-  lastSeen: epochMs.describe("Epoch ms; 0: never"),
-  gaps: z.number().describe("Records that retention removed before they were read"),
-  workedMs: quantiles,
-  waitedMs: quantiles,
-  pause: z.object({ by: z.string(), at: epochMs }).nullable(),
-  breaker: z.object({ openings: z.number(), openSince: epochMs.describe("Epoch ms; 0: it is closed") }),
-  lag: z.object({
-    messages: z.number(),
-    seconds: z.number().nullable(),
-    growth: z.number().nullable(),
-    caughtUpInS: z.number().nullable().describe("Seconds, if it goes on as now; null: it does not, or nobody knows"),
-    lanes: z.array(lane),
-  }),
-  instances: z.array(instance),
-  span: z.enum(["15m", "6h", "24h"]),
-  stepMs: z.number(),
-  history: z.array(step).describe("Oldest first"),
-  failures: z
-    .object({
-      visits: z.array(visit.extend({ id: z.string(), key: z.string().nullable(), boarded: epochMs })),
-      notKept: z.number(),
-    })
-    .nullable()
-    .describe("What failed lately, newest first; null: you may not see it"),
-});
-export type StopAnswer = z.infer<typeof answer>;
 
 export interface StopSources {
   readonly present: () => Promise<Present>;
@@ -72,26 +30,34 @@ export interface StopSources {
   readonly lag: Lag;
 }
 
+type Span = keyof typeof SPANS;
+const FINEST = "15m" satisfies Span;
+/** Full steps of the finest history, and the present one. */
+const IN_A_MINUTE = 60_000 / SPANS[FINEST].stepMs + 1;
+
 /** One stop: how it is, what waits for it, who works for it, and what it did in the last 15 minutes, 6 or 24 hours. */
 export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
   resource({
     path: "/stops/:stop",
     summary: "One stop, with its history",
     query,
-    answer,
+    answer: stopAnswer,
     title: ({ stop: name }) => name,
     show: showStop,
     async read({ stop: name, span }, { seesDetails }) {
       const { snapshot, fault, topology } = await present();
       if (!isKnown(name, snapshot)) throw new NotFound(`no stop "${name}" has counted anything, and none is there`);
-      const [history, lanes, failures] = await Promise.all([
-        stats.history(name, span).catch((): readonly Step[] => []),
+      const historyOver = (of: Span) => stats.history(name, of).catch((): readonly Step[] => []);
+      const [history, fine, lanes, failures] = await Promise.all([
+        historyOver(span),
+        span === FINEST ? null : historyOver(FINEST),
         lag.of(name, snapshot),
         seesDetails ? trips.failures(name).catch(() => null) : null,
       ]);
+      const newest = (fine ?? history).slice(-IN_A_MINUTE);
       const counts = snapshot.stops.find((each) => each.stop === name);
       const waits = waiting(lanes);
-      const instances = snapshot.instances.filter(({ stops }) => stops.some((each) => each.stop === name));
+      const withStop = ({ stops }: Instance) => stops.some((each) => each.stop === name);
       const onMap = topology.stops.find((each) => each.stop === name);
       return {
         at: snapshot.at,
@@ -106,10 +72,15 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
         gaps: counts?.gaps ?? 0,
         workedMs: quantilesOf(sumBuckets(history.map(({ worked }) => worked))),
         waitedMs: quantilesOf(sumBuckets(history.map(({ waited }) => waited))),
+        lastMinute: {
+          workedMs: quantilesOf(sumBuckets(newest.map(({ worked }) => worked))),
+          waitedMs: quantilesOf(sumBuckets(newest.map(({ waited }) => waited))),
+        },
         pause: snapshot.pauses.get(name) ?? null,
         breaker: counts?.breaker ?? { openings: 0, openSince: 0 },
         lag: seesDetails ? waits : { ...waits, lanes: waits.lanes.map((each) => ({ ...each, message: null })) },
-        instances: instances.map((each) => instanceOf(each, name)),
+        instances: snapshot.instances.filter(withStop).map((each) => instanceOf(each, name)),
+        vanished: snapshot.vanished.filter(withStop).map((each) => instanceOf(each, name)),
         span,
         stepMs: SPANS[span].stepMs,
         history: history.map(stepOf),
@@ -118,10 +89,10 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
     },
   });
 
-function isKnown(stop: string, { stops, instances, counter, pauses }: Snapshot): boolean {
+function isKnown(stop: string, { stops, instances, vanished, counter, pauses }: Snapshot): boolean {
   return (
     stops.some((each) => each.stop === stop || each.counts.some((count) => isSentTo(count, stop))) ||
-    instances.some((each) => each.stops.some((told) => told.stop === stop)) ||
+    [...instances, ...vanished].some((each) => each.stops.some((told) => told.stop === stop)) ||
     Object.hasOwn(counter, stop) ||
     pauses.has(stop)
   );

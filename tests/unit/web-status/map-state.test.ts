@@ -22,6 +22,9 @@ const standing = (...ms: number[]): Instance =>
     ms.map((standingMs, lane) => ({ lane: String(lane), position: 350, end: 400, movedAt: 0, standingMs, growth: 0 })),
   );
 
+/** One that has told nothing for so long, ms. */
+const gone = (ms: number): Instance => ({ ...process(), seenAt: NOW - ms });
+
 type Rates = Partial<Record<OutcomeKind, number>>;
 const kinds = (rates: Rates) => Object.entries(rates) as [OutcomeKind, number][];
 
@@ -57,6 +60,7 @@ const CALM: Facts = {
   lag: { messages: 0, seconds: null, growth: 0 },
   pause: undefined,
   instances: [process()],
+  vanished: [],
   sentNow: 10,
   sentLately: 1_000,
 };
@@ -187,10 +191,28 @@ describe.each<[what: string, facts: Partial<Facts>, state: string, words: RegExp
     /^716 messages wait, the oldest for 4\.0 s; partition 1 has stood at offset 350 for 5\.0 min, and 1 more\.$/,
   ],
   [
-    "messages wait, and its only process has just begun",
-    { lag: waits(42, 60), instances: [process([], NOW - 8_000)] },
+    "messages wait, and a process of it was killed",
+    { lag: waits(42, 60), vanished: [gone(12_000)] },
     "lagging",
-    /^42 messages wait, the oldest for 1\.0 min; its process began 8\.0 s ago\.$/,
+    /^42 messages wait, the oldest for 1\.0 min; its process host-1 vanished 12 s ago\.$/,
+  ],
+  [
+    "its only process was killed",
+    { ...noOne, lag: waits(42, 60), vanished: [gone(12_000)] },
+    "down",
+    /^No process has it, and 42 messages wait, the oldest for 1\.0 min; its process host-1 vanished 12 s ago\.$/,
+  ],
+  [
+    "its process dies again and again",
+    { lag: waits(42, 60), vanished: [gone(12_000), gone(40_000), gone(75_000)] },
+    "failing",
+    /^3 of its processes have vanished since 23:58:45 UTC without saying that they end, the last one 12 s ago\.$/,
+  ],
+  [
+    "its process died again and again, and does no more",
+    { vanished: [gone(150_000), gone(190_000), gone(230_000)] },
+    "running",
+    /process/,
   ],
   ["a callback takes its time", { lag: waits(7, 4), instances: [standing(20_000)] }, "running", /process/],
   ["a burst", { lag: waits(50, 3) }, "running", /50 messages wait, the oldest for 3\.0 s\.$/],
