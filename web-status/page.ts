@@ -60,7 +60,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
   const map = routeMap(log);
   const live = liveViews();
   const allowed = access(config.web, log);
-  const tripSources = { latest, trips: tripStore, bus };
+  const tripSources = { latest, trips: tripStore, bus, lag };
 
   const present = presentTopology(latest, lag);
   const first = mapView(present, map, source);

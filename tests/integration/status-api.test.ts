@@ -8,6 +8,8 @@ import { statusPage } from "../../web-status/page.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
 import type { StopAnswer } from "../../web-status/stop/answer.ts";
 import { startWeb } from "../../web-status/server.ts";
+import type { TripsAnswer } from "../../web-status/trips/find.ts";
+import type { TripAnswer } from "../../web-status/trips/trip.ts";
 import { json, line } from "../support/line.ts";
 import { basic, operated, PASSWORD, type Operated } from "../support/operated.ts";
 import { eventually } from "../support/probe.ts";
@@ -174,6 +176,42 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
         .toEqual({ path, status: expected, faults: null });
       expect.soft((answer as { error: string }).error).toContain(words);
     }
+  });
+
+  test("messages are found by what they hold, also in lists", async () => {
+    const { ask: asAnn, line: bus, topic } = scene;
+    const end = topic("End"); // it is paused
+    await bus.metro.send(end, { items: [{ price: 12.5 }, { price: 7 }] });
+    const found = async (field: string, value: string) => {
+      const { trips, looked } = await asAnn<TripsAnswer>(
+        `/api/v1/trips?${new URLSearchParams({ field, value }).toString()}`,
+      );
+      expect(looked).toBeGreaterThan(0);
+      return trips.map(({ outcome, detail }) => `${outcome} ${detail}`);
+    };
+    const there = [`found ${end}`];
+    for (const field of ["items.price", "items[1].price", "items.1.price", "items.*.price", "items[*].price"])
+      expect([field, await found(field, "7")]).toEqual([field, there]);
+    expect(await found("items[0].price", "12.5")).toEqual(there);
+    expect(await found("items[0].price", "7")).toEqual([]);
+    expect(await found("items.2.price", "7")).toEqual([]);
+  });
+
+  test("a message that a stop is done with does not count as waiting there, though nobody has recorded it", async () => {
+    const { ask: asAnn, line: bus, settings, topic } = scene;
+    const quiet = topic("Quiet");
+    await using silent = await line({ ...settings, METROBUS_TRIPS: "off" });
+    await silent.stop(quiet, (message: object) => message);
+    await bus.metro.send(values["stop"]!, { n: 7 }, { key: "quiet", route: [quiet] });
+    await eventually(async () => (await silent.counts(quiet))["arrived"]?.[""] === 1);
+    let trip: TripAnswer | undefined;
+    await eventually(async () => {
+      const [one] = (await asAnn<TripsAnswer>("/api/v1/trips?key=quiet")).trips;
+      trip = one && (await asAnn<TripAnswer>(`/api/v1/trips/${one.id}`));
+      return trip?.now.state === "unrecorded";
+    });
+    expect(trip!.now).toMatchObject({ stop: quiet });
+    expect(trip!.visits.map(({ stop }) => stop)).toEqual([values["stop"]]);
   });
 
   test("a process that was killed is told as vanished, not only forgotten", async () => {

@@ -26,10 +26,11 @@ export interface SearchResult {
   readonly found: readonly Found[];
   /** How many messages were looked at. */
   readonly looked: number;
+  /** All that came since then were looked at, epoch ms; null: all there are, or it ended before it came so far. */
+  readonly back: number | null;
 }
 
-/** Of each partition so many of the newest are looked at, and in all; a search takes no longer than this. */
-const OF_A_LANE = 500;
+/** So many messages are looked at, the newest of each partition; a search takes no longer than this. */
 const MOST_LOOKED = 50_000;
 const MOST_FOUND = 100;
 const WITHIN_MS = 5_000;
@@ -39,13 +40,20 @@ export async function search({ bus }: MetroBus, { topics, fits }: Search): Promi
   const found: Found[] = [];
   const deadline = performance.now() + WITHIN_MS;
   let looked = 0;
+  let back: number | null = null;
   const isOver = () => looked >= MOST_LOOKED || found.length >= MOST_FOUND || performance.now() > deadline;
   for (const topic of topics) {
     if (!(await bus.knows(topic))) continue;
-    for (const { lane, low, end } of await bus.state(GROUP, topic)) {
-      const from = end - low > OF_A_LANE ? end - BigInt(OF_A_LANE) : low;
+    const lanes = await bus.state(GROUP, topic);
+    const ofALane = Math.max(1, Math.floor(MOST_LOOKED / topics.length / lanes.length));
+    for (const { lane, low, end } of lanes) {
+      const isCut = end - low > ofALane;
+      const from = isCut ? end - BigInt(ofALane) : low;
       if (isOver() || from >= end) continue;
-      for await (const record of bus.read(topic, lane, from, OF_A_LANE)) {
+      let isFirst = true;
+      for await (const record of bus.read(topic, lane, from, ofALane)) {
+        if (isFirst && isCut) back = Math.max(back ?? 0, record.timestamp);
+        isFirst = false;
         const message = readMessage(record);
         if (message && fits(message)) found.push(message);
         if (++looked % 100 === 0) await nextTurn();
@@ -53,7 +61,7 @@ export async function search({ bus }: MetroBus, { topics, fits }: Search): Promi
       }
     }
   }
-  return { found: found.toSorted((a, b) => b.at - a.at), looked };
+  return { found: found.toSorted((a, b) => b.at - a.at), looked, back: isOver() ? null : back };
 }
 
 /** Nobody is in it, and nothing is committed. */
@@ -91,10 +99,21 @@ function envelopeOf(json: unknown): { header?: Readonly<Record<string, unknown>>
   return isEnvelope ? { header: header as Record<string, unknown>, payload: payload ?? body } : { payload: json };
 }
 
-/** What a path such as `card.number` leads to in a payload: all there is, since arrays are gone through. */
+/** The names of a path such as `card.number`, `items.price` or `items[0].price`. */
+export const pathOf = (text: string): string[] =>
+  text
+    .replaceAll(/\[(\d+|\*)\]/g, ".$1")
+    .split(".")
+    .filter(Boolean);
+
+/** What a path leads to in a payload: all there is, since arrays are gone through, but where it names a place in one. */
 export function valuesAt(payload: unknown, path: readonly string[]): unknown[] {
-  if (Array.isArray(payload)) return payload.flatMap((each) => valuesAt(each, path));
   const [name, ...rest] = path;
+  if (Array.isArray(payload)) {
+    if (name !== undefined && /^\d+$/.test(name))
+      return Number(name) in payload ? valuesAt(payload[Number(name)], rest) : [];
+    return payload.flatMap((each) => valuesAt(each, name === "*" ? rest : path));
+  }
   if (name === undefined) return [payload];
   const isThere = typeof payload === "object" && payload !== null && Object.hasOwn(payload, name);
   return isThere ? valuesAt((payload as Record<string, unknown>)[name], rest) : [];

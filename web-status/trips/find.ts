@@ -3,8 +3,9 @@ import type { Trip, TripStore } from "metrobus";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { BusSource } from "../sources/bus.ts";
+import type { Lag } from "../sources/lag.ts";
 import type { LatestStats } from "../sources/latest.ts";
-import { search, valuesAt, type Found } from "../sources/search.ts";
+import { pathOf, search, valuesAt, type Found } from "../sources/search.ts";
 import { topicsOf } from "../sources/topics.ts";
 import { showTrips } from "./show.ts";
 
@@ -22,8 +23,10 @@ const summary = z.object({
   key: z.string().nullable(),
   boarded: epochMs,
   stops: z.array(z.string()).describe("Those it has been at, oldest first"),
-  outcome: z.string().describe("At the last of them; waiting: it lies there"),
-  detail: z.string().describe("The next stop, or the reason"),
+  outcome: z
+    .string()
+    .describe("At the last of them; waiting: it has boarded; found: it lies in a topic, waiting or done"),
+  detail: z.string().describe("The next stop, the reason, or the topic where it was found"),
   at: epochMs.describe("When it came there"),
   isKept: z.boolean().describe("Its trip is recorded; else it was found in a topic"),
 });
@@ -33,6 +36,9 @@ const answer = z.object({
     .number()
     .nullable()
     .describe("Among so many messages of the topics; null: only recorded trips were looked at"),
+  back: epochMs
+    .nullable()
+    .describe("All messages of the topics that came since then were looked at; null: all there are, or fewer"),
   fault: z.string().nullable().describe("Why the topics could not be looked at"),
 });
 export type TripsAnswer = z.infer<typeof answer>;
@@ -44,6 +50,7 @@ export interface TripSources {
   readonly latest: LatestStats;
   readonly trips: TripStore;
   readonly bus: BusSource;
+  readonly lag: Lag;
 }
 
 /** Messages by id, key or what they hold: among recorded trips, and else among the newest messages of all topics. */
@@ -63,9 +70,16 @@ export const trips = (sources: TripSources): Resource =>
         field && value ? [] : (await Promise.all(ids.map((each) => sources.trips.trip(each)))).filter(isThere);
       const wanted = field && value ? byField(field, value) : byIdOrKey(id, key);
       const inTopics =
-        wanted && kept.length === 0 ? await inTheTopics(sources, wanted) : { found: [], looked: null, fault: null };
+        wanted && kept.length === 0
+          ? await inTheTopics(sources, wanted)
+          : { found: [], looked: null, back: null, fault: null };
       const more = newestOfEach(inTopics.found).map(summaryOfFound);
-      return { trips: [...kept.map(summaryOf), ...more], looked: inTopics.looked, fault: inTopics.fault };
+      return {
+        trips: [...kept.map(summaryOf), ...more],
+        looked: inTopics.looked,
+        back: inTopics.back,
+        fault: inTopics.fault,
+      };
     },
   });
 
@@ -82,7 +96,7 @@ type Fits = (message: Found) => boolean;
 const byField =
   (field: string, value: string): Fits =>
   ({ payload }) =>
-    valuesAt(payload, field.split(".")).some((each) => String(each) === value);
+    valuesAt(payload, pathOf(field)).some((each) => String(each) === value);
 
 function byIdOrKey(id?: string, key?: string): Fits | null {
   if (id) return (message) => message.id === id;
@@ -94,7 +108,7 @@ async function inTheTopics({ latest, bus }: TripSources, fits: Fits) {
     const { snapshot } = await latest.read();
     return { ...(await search(bus.get(), { topics: snapshot ? topicsOf(snapshot) : [], fits })), fault: null };
   } catch (error) {
-    return { found: [], looked: 0, fault: (error as Error).message };
+    return { found: [], looked: 0, back: null, fault: (error as Error).message };
   }
 }
 
@@ -115,5 +129,5 @@ function summaryOfFound({ id, key, header, topic, at }: Found): TripSummary {
   const history = header?.["historical_route"];
   const stops = Array.isArray(history) ? history.map(String) : [topic];
   const boarded = typeof header?.["boarded"] === "number" ? header["boarded"] : at;
-  return { id, key, boarded, stops, outcome: "waiting", detail: "", at, isKept: false };
+  return { id, key, boarded, stops, outcome: "found", detail: topic, at, isKept: false };
 }

@@ -14,14 +14,21 @@ export const OUTCOMES = {
   dropped: "dropped:",
   dead: "dead:",
   later: "put off:",
-  waiting: "waiting there",
+  waiting: "boarded",
+  found: "found in the topic of",
 } as const;
 
-export function showTrips({ trips, looked, fault }: TripsAnswer, shown: Shown & { readonly query: object }): string {
+export function showTrips(
+  { trips, looked, back, fault }: TripsAnswer,
+  shown: Shown & { readonly query: object },
+): string {
   return tripsPage({
     ...shown,
     fault,
-    looked: looked === null ? null : count(looked),
+    looked:
+      looked === null
+        ? null
+        : `${count(looked)} messages of the topics${back === null ? "" : `, back to ${clock(back)}`}`,
     trips: trips.map((trip) => summary(trip, shown.base)),
   });
 }
@@ -80,6 +87,8 @@ function inWords({ state, stop, since, why }: TripAnswer["now"], at: number): st
     return stop
       ? `Sent on to ${stop}, ${age(since, at)}: ${why || "it waits there, or is being worked on"}`
       : "Boarded";
+  if (state === "unrecorded")
+    return `Sent on to ${stop}, ${age(since, at)}, and done there: what became of it is not recorded`;
   if (state === "arrived") return `Arrived at ${stop}, ${age(since, at)}`;
   if (state === "dropped") return `Dropped at ${stop}, ${age(since, at)}: ${why}`;
   if (state === "later") return `Put off at ${stop}, ${age(since, at)}: ${why}; it comes there again`;

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import type { Instance, Trip, TripVisit } from "metrobus";
+import type { Instance, Snapshot, Trip, TripVisit } from "metrobus";
 import { NotFound, resource, type Resource } from "../resource.ts";
 import { epochMs, visit } from "../schemas.ts";
 import { byPlace, search, type Found } from "../sources/search.ts";
+import type { Lag } from "../sources/lag.ts";
 import { topicsOf } from "../sources/topics.ts";
 import type { TripSources } from "./find.ts";
 import { showTrip } from "./show.ts";
@@ -15,7 +16,9 @@ const answer = z.object({
   key: z.string().nullable(),
   boarded: epochMs,
   now: z.object({
-    state: z.enum(["travelling", "arrived", "dropped", "dead", "later"]),
+    state: z
+      .enum(["travelling", "unrecorded", "arrived", "dropped", "dead", "later"])
+      .describe("unrecorded: the stop that it was sent on to is done with it, and nobody has recorded that"),
     stop: z.string().describe("Where it is, or ended"),
     since: epochMs,
     why: z.string().describe("The reason; of one that travels what holds its stop, if anything"),
@@ -57,7 +60,7 @@ export const trip = (sources: TripSources): Resource => {
         id,
         key: found.key,
         boarded: found.boarded,
-        now: whereItIs(visits, found.boarded, snapshot?.pauses.keys() ?? []),
+        now: whereItIs(visits, found.boarded, snapshot, sources.lag),
         header,
         ahead: aheadOf(header, visits),
         visits,
@@ -98,13 +101,23 @@ function fullName(name: string, instances: readonly Instance[]): string {
   return only && more.length === 0 ? only.instance : name;
 }
 
-function whereItIs(visits: readonly TripVisit[], boarded: number, paused: Iterable<string>): TripAnswer["now"] {
+/** What waits is known with a delay: the lag of a stop is at most so old. */
+const LAG_KNOWN_MS = 20_000;
+
+function whereItIs(
+  visits: readonly TripVisit[],
+  boarded: number,
+  snapshot: Snapshot | null,
+  lag: Lag,
+): TripAnswer["now"] {
   const last = visits.at(-1);
   if (!last) return { state: "travelling", stop: "", since: boarded, why: "" };
   const { outcome, stop, detail, at, waitedMs, workedMs } = last;
   const since = at + waitedMs + workedMs;
   if (outcome !== "forwarded") return { state: outcome, stop, since, why: detail };
-  return { state: "travelling", stop: detail, since, why: [...paused].includes(detail) ? `${detail} is paused` : "" };
+  const isDone = snapshot && snapshot.at - since > LAG_KNOWN_MS && lag.all(snapshot).get(detail)?.messages === 0;
+  if (isDone) return { state: "unrecorded", stop: detail, since, why: "" };
+  return { state: "travelling", stop: detail, since, why: snapshot?.pauses.has(detail) ? `${detail} is paused` : "" };
 }
 
 /** Of the header with which it came to its last stop. */
