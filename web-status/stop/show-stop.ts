@@ -105,6 +105,7 @@ function vanishedWords({ vanished, at }: StopAnswer): string | null {
 }
 
 function facts({ rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSeen, at, gaps, span }: StopAnswer) {
+  const isLate = lastMinute.waitedMs.p50 !== null;
   const three = ({ p50, p95, p99 }: StopAnswer["workedMs"]) => [p50, p95, p99].map(duration).join(" · ");
   return {
     rate: rate(now),
@@ -112,11 +113,9 @@ function facts({ rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSee
     waiting: count(lag.messages),
     waitingFor: lag.seconds === null ? null : duration(lag.seconds * 1_000),
     trend: lag.messages === 0 ? null : forecast(lag),
-    worked: three(lastMinute.workedMs),
-    waited: three(lastMinute.waitedMs),
-    workedBefore: three(workedMs),
-    waitedBefore: three(waitedMs),
-    span: SPANS.find((each) => each.span === span)!.label,
+    times: isLate ? "last minute" : SPANS.find((each) => each.span === span)!.label,
+    worked: three(isLate ? lastMinute.workedMs : workedMs),
+    waited: three(isLate ? lastMinute.waitedMs : waitedMs),
     seen: lastSeen === 0 ? "–" : age(lastSeen, at),
     gaps: gaps > 0 ? count(gaps) : null,
   };
