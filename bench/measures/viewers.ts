@@ -82,7 +82,14 @@ async function tell(stats: StatsStore, sequence: number): Promise<void> {
   const perInstance = STOPS / INSTANCES;
   for (let at = 0; at < INSTANCES; at++) {
     const names = Array.from({ length: perInstance }, (_, n) => at * perInstance + n);
-    const lane = { lane: "0", position: sequence * 100, end: sequence * 100 + 7, movedAt: Date.now(), standingMs: 0, growth: 0 };
+    const lane = {
+      lane: "0",
+      position: sequence * 100,
+      end: sequence * 100 + 7,
+      movedAt: Date.now(),
+      standingMs: 0,
+      growth: 0,
+    };
     await stats.write({
       instance: `host-${at}-0000${at}`,
       sequence,
