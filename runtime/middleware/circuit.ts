@@ -131,14 +131,17 @@ export function circuit({ baseMs, capMs, isRetryable, log, changed }: CircuitOpt
     openSince: () => open?.since ?? 0,
     /** One message more is held. */
     held: () => void (open && open.held++),
-    /** Why messages are held, in words; null: they are not. The error's own words may hold what is in a message: they stand in the log, and in letters. */
+    /** Why messages are held, in words; null: they are not. */
     problem() {
       if (!open) return null;
       const next = open.probing ? "a probe is under way" : `the next probe in ${Math.ceil(untilProbe(open) / 1_000)} s`;
-      return `the breaker is open since ${new Date(open.since).toISOString()}: ${reasonOf(open.error)}; ${next}`;
+      return `the breaker is open since ${new Date(open.since).toISOString()}: ${told(open.error)}; ${next}`;
     },
   };
 }
+
+/** What a callback's error says may be what is in a message: that stands in the log, and in letters. */
+const told = (error: Error): string => (error instanceof MetrobusError ? error.message : reasonOf(error));
 
 function untilProbe({ nextProbe }: Open): number {
   return Math.max(0, nextProbe - performance.now());
