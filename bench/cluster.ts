@@ -72,13 +72,15 @@ export async function openCluster(servers: Servers): Promise<Cluster> {
   };
 }
 
-/** A broker's first group is not there at once. */
+/** A broker's first group, and the topic that groups are kept in, are not there at once. */
+const NOT_YET = ["GROUP_LOAD_IN_PROGRESS", "NOT_COORDINATOR_FOR_GROUP"];
+
 async function loaded<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if ((error as { type?: string }).type !== "GROUP_LOAD_IN_PROGRESS") throw error;
+      if (!NOT_YET.includes((error as { type?: string }).type ?? "")) throw error;
       await sleep(100);
     }
   }

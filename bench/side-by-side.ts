@@ -8,8 +8,8 @@ const LOOK_EVERY_MS = 100;
 const WARM_UP = 0.1;
 
 /**
- * How far one comes while another one does as much work at the same time: for small differences, since whatever else the machine
- * has to do disturbs both alike.
+ * How many messages one makes in a second of CPU time while another one does as much work at the same time: for small differences,
+ * since whatever else the machine has to do disturbs both alike, and which of them it lets run does not count.
  */
 export async function sideBySide(
   bench: Bench,
@@ -23,7 +23,7 @@ export async function sideBySide(
   return ratio(what, each(found, "one"), each(found, "other"), target);
 }
 
-/** How many messages each has made, behind the warm-up of both, when the first of them is through. */
+/** Messages a CPU second, behind the warm-up of both, until the first of them is through. */
 async function together({ cluster }: Bench, one: Case, other: Case): Promise<{ one: number; other: number }> {
   const { outputs, messages } = one.work;
   await cluster.empty(outputs);
@@ -38,8 +38,10 @@ async function together({ cluster }: Bench, one: Case, other: Case): Promise<{ o
       await sleep(LOOK_EVERY_MS);
     }
   };
-  const warm = await until((now) => Math.min(...now) >= messages * WARM_UP);
-  const end = await until((now) => Math.max(...now) >= messages);
+  const used = async () => (await Promise.all(peers.map((peer) => peer.usage()))).map(({ cpuSeconds }) => cpuSeconds);
+  const [warm, usedWarm] = [await until((now) => Math.min(...now) >= messages * WARM_UP), await used()];
+  const [end, usedEnd] = [await until((now) => Math.max(...now) >= messages), await used()];
   await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()));
-  return { one: end[0]! - warm[0]!, other: end[1]! - warm[1]! };
+  const speed = (at: number) => (end[at]! - warm[at]!) / (usedEnd[at]! - usedWarm[at]!);
+  return { one: speed(0), other: speed(1) };
 }

@@ -14,7 +14,7 @@ export const routes: Measure = {
     );
     for (const work of [many!, one!]) await load(bench.cluster, work);
     const { metrobus: variant } = variants;
-    const what = "1,000 routes over 1, both at once: messages";
+    const what = "1,000 routes over 1, both at once: messages a CPU second";
     const [ofMany, ofOne] = [many!, one!].map((work) => ({ variant, work }));
     const rows = await sideBySide(bench, what, ofMany!, ofOne!, bench.rounds, { atLeast: 0.9 });
     return { rows };

@@ -21,7 +21,7 @@ export const trips: Measure = {
     const rounds = Math.min(ROUNDS, 2 * bench.rounds - 1);
     return {
       rows: [
-        ...(await sideBySide(bench, "trips recorded over none, both at once: messages", on, off, rounds, {
+        ...(await sideBySide(bench, "trips recorded over none, both at once: messages a CPU second", on, off, rounds, {
           atLeast: 0.97,
         })),
         ...(await compare(
