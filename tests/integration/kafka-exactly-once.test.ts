@@ -52,17 +52,55 @@ describe.skipIf(!brokers)("exactly once on Kafka (skipped without Docker)", () =
     eventually(async () => (await bus.state(group, topic)).every(({ position, end }) => position === end));
   const copied = async () => (await everything(bus, next)).map(text);
 
+  /** As Kafka's own log of transactions has it: each stop that runs has another. */
+  async function transactionalId(): Promise<string> {
+    const reader = kafka.consumer({ groupId: unique("reader") });
+    await reader.connect();
+    await reader.subscribe({ topic: "__transaction_state", fromBeginning: true });
+    const found = Promise.withResolvers<string>();
+    const KEY_BEGINS_AT = 4;
+    await reader.run({
+      async eachMessage({ message: { key } }) {
+        const id = key!.subarray(KEY_BEGINS_AT).toString();
+        if (id.startsWith(`${group}:${topic}:`)) found.resolve(id);
+      },
+    });
+    return await found.promise.finally(() => reader.disconnect());
+  }
+
+  async function otherProducer(id: string) {
+    const other = kafka.producer({ transactionalId: id, idempotent: true, maxInFlightRequests: 1 });
+    await other.connect();
+    return other;
+  }
+
   test("a producer with the same transactional id shuts ours out; it takes over again, and nothing comes twice", async () => {
     await send(numbers(0, 100));
     await copying();
     await done();
-    const other = kafka.producer({ transactionalId: `${group}:${topic}:0`, idempotent: true, maxInFlightRequests: 1 });
-    await other.connect();
+    const other = await otherProducer(await transactionalId());
     await (await other.transaction()).abort();
     await bus.send(numbers(100, 200).map((value) => message(topic, "key", value)));
     await done();
     await other.disconnect();
     expect(await copied()).toEqual(numbers(0, 200));
+  });
+
+  test("whoever is given a partition waits for a transaction that may move its position", async () => {
+    await send(numbers(0, 10));
+    const other = await otherProducer(unique("other"));
+    const transaction = await other.transaction();
+    await transaction.sendOffsets({
+      consumerGroupId: group,
+      topics: [{ topic, partitions: [{ partition: 0, offset: "6" }] }],
+    });
+    const begun = copying();
+    await eventually(async () => (await admin.describeGroups([group])).groups[0]?.state === "Stable");
+    await transaction.commit();
+    await begun;
+    await done();
+    await other.disconnect();
+    expect(await copied()).toEqual(numbers(6, 10));
   });
 
   test("whoever reads uncommitted too sees no more: nothing was aborted where nothing failed", async () => {

@@ -1,27 +1,34 @@
 import type { EachBatchPayload } from "kafkajs";
 import type { Logger } from "pino";
+import { pause } from "../../backoff.ts";
 import type { ConsumeOptions } from "../../bus.ts";
 import type { AdminConnection } from "./connection.ts";
 import { Lane, type LaneHolder } from "./lane.ts";
 import type { Member } from "./member.ts";
 import { orAborted, persist } from "./persist.ts";
 import { receive } from "./receive.ts";
-import { laneOffsets, type LaneOffsets } from "./state.ts";
+import { laneEnds, type LaneEnds, type Positions } from "./state.ts";
 
 export interface AssignmentSetting {
   readonly options: ConsumeOptions;
   readonly admin: AdminConnection;
   readonly holder: LaneHolder;
+  /** Where the group stands in partitions; one that is missing is not certain yet. */
+  readonly positions: (partitions: readonly number[]) => Promise<Positions>;
   readonly member: () => Member;
   /** Called when all lanes that are ours have begun, or there are none: what is sent from now on will be read. */
   readonly begun: () => void;
   readonly log: Logger;
 }
 
+type LaneOffsets = LaneEnds & { readonly committed: number };
+
+/** Somebody's transaction is open, and ends within milliseconds, or with its time-out. */
+const UNCERTAIN_MS = 50;
 const WORKED_ON = "another member has worked on it meanwhile";
 
 /** The partitions that are ours, each with its lane. */
-export function createAssignment({ options, admin, holder, member, begun, log }: AssignmentSetting) {
+export function createAssignment({ options, admin, holder, positions, member, begun, log }: AssignmentSetting) {
   const { topic, group } = options;
   const lanes = new Map<number, Lane>();
   /** Lanes that began anew in a generation. */
@@ -73,11 +80,20 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
       while (ready.size > 0) {
         const these = [...ready];
         ready.clear();
-        const known = await offsetsNow(signal);
-        for (const lane of these) confirmLane(lane, known.get(lane.partition), signal);
+        const known = await offsetsNow(signal, these);
+        for (const lane of these) {
+          const offsets = known.get(lane.partition);
+          if (offsets?.committed === undefined) void later(lane).catch(() => undefined);
+          else confirmLane(lane, { ...offsets, committed: offsets.committed }, signal);
+        }
         tellIfBegun();
       }
       asking = false;
+    };
+    const later = async (lane: Lane) => {
+      await pause(UNCERTAIN_MS, signal);
+      ready.add(lane);
+      await ask();
     };
     const prepared = async (lane: Lane) => {
       await orAborted(lane.settler.prepare(), signal);
@@ -92,8 +108,8 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
     if ([...lanes.values()].every(({ done }) => done >= 0)) begun();
   }
 
-  function confirmLane(lane: Lane, offsets: LaneOffsets | undefined, signal: AbortSignal): void {
-    if (!offsets || lane.lost || signal.aborted || (lane.done >= 0 && lane.confirmed)) return;
+  function confirmLane(lane: Lane, offsets: LaneOffsets, signal: AbortSignal): void {
+    if (lane.lost || signal.aborted || (lane.done >= 0 && lane.confirmed)) return;
     if (lane.done < 0) begin(lane, offsets);
     else if (offsets.committed > Math.max(lane.done, lane.attempted)) return startOver(lane, WORKED_ON);
     else lane.confirmed = true;
@@ -101,10 +117,12 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
     lane.settler.look();
   }
 
-  async function offsetsNow(signal: AbortSignal): Promise<Map<number, LaneOffsets>> {
+  async function offsetsNow(signal: AbortSignal, these: readonly Lane[]) {
     const what = `asking for the positions of group "${group}"`;
-    const known = await persist(() => laneOffsets(admin, group, topic), { what, log, signal });
-    return new Map(known.map((offsets) => [offsets.partition, offsets]));
+    const asked = these.map(({ partition }) => partition);
+    const ask = () => Promise.all([laneEnds(admin, topic), positions(asked)]);
+    const [ends, committed] = await persist(ask, { what, log, signal });
+    return new Map(ends.map((each) => [each.partition, { ...each, committed: committed.get(each.partition) }]));
   }
 
   function begin(lane: Lane, offsets: LaneOffsets): void {
@@ -144,7 +162,7 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
    */
   async function comeBack(lane: Lane): Promise<void> {
     const { next } = lane;
-    const known = (await offsetsNow(lane.signal)).get(lane.partition);
+    const known = (await offsetsNow(lane.signal, [lane])).get(lane.partition);
     // What the answer tells is old when the lane was read on meanwhile: then it has come back already.
     if (!known || lane.lost || lane.next !== next) return;
     const { low, end } = known;
@@ -167,7 +185,7 @@ export function createAssignment({ options, admin, holder, member, begun, log }:
 
   /** What the group's lanes and their ends are, for those that ask. */
   async function refresh(): Promise<void> {
-    for (const { partition, low, end } of await laneOffsets(admin, group, topic)) {
+    for (const { partition, low, end } of await laneEnds(admin, topic)) {
       const lane = lanes.get(partition);
       if (lane) Object.assign(lane, { low, end: Math.max(lane.end, end) });
     }

@@ -11,7 +11,7 @@ import { persist } from "./persist.ts";
 import { read } from "./read.ts";
 import { createSend } from "./send.ts";
 import { createSender } from "./sender.ts";
-import { laneOffsets } from "./state.ts";
+import { laneEnds, positions } from "./state.ts";
 import { subscribe } from "./subscribe.ts";
 import { topicCatalog } from "./topics.ts";
 import { waitForBroker } from "./wait-for-broker.ts";
@@ -98,8 +98,11 @@ export async function kafkaBus(config: Config, log: Logger): Promise<Bus> {
 
     async state(group, topic) {
       await ask(`asking for topic "${topic}"`, () => topics.find(topic));
-      const lanes = await ask(`asking for the state of topic "${topic}"`, () => laneOffsets(admin, group, topic));
-      return lanes.map(({ partition, low, end, committed }) => {
+      const [lanes, known] = await ask(`asking for the state of topic "${topic}"`, () =>
+        Promise.all([laneEnds(admin, topic), positions(admin, group, topic)]),
+      );
+      return lanes.map(({ partition, low, end }) => {
+        const committed = known.get(partition) ?? -1;
         const position = committed >= 0 ? committed : config.start === "latest" ? end : low;
         return { lane: String(partition), low: BigInt(low), position: BigInt(position), end: BigInt(end) };
       });

@@ -5,6 +5,7 @@ import { asError } from "../../errors.ts";
 import type { Client, NewClient } from "./client.ts";
 import { isUnknownTopic, permanent, rootOf } from "./failures.ts";
 import { leaveGroup } from "./leave-group.ts";
+import { membershipOf, type Membership } from "./membership.ts";
 
 export interface MemberEvents {
   /** The group has a new generation, and these are our partitions. `sameMember`: we were in the one before. */
@@ -21,6 +22,8 @@ export interface Member {
   fetching(partition: number, on: boolean): void;
   /** One attempt, for the group's present generation. */
   commit(offsets: readonly { partition: number; offset: string }[]): Promise<void>;
+  /** As of the last `joined`. */
+  membership(): Membership;
   /** Resolves when the group answers the next heartbeat: it counts us as a member still. */
   confirmed(): Promise<void>;
   /** Begins anew with fresh connections. */
@@ -51,6 +54,7 @@ export function createMember(
   let current: { client: Client; consumer: Consumer } | undefined;
   let commit: EachBatchPayload["commitOffsetsIfNecessary"] | undefined;
   let memberId = "";
+  let membership: Membership = { memberId, generation: -1 };
   let fetchless = 0;
   let beatless = 0;
   let hopeless = 0;
@@ -93,6 +97,7 @@ export function createMember(
   function joined({ payload }: ConsumerGroupJoinEvent): void {
     const same = memberId === payload.memberId;
     memberId = payload.memberId;
+    membership = membershipOf(memberId);
     events.joined(payload.memberAssignment[topic] ?? [], same);
   }
 
@@ -147,6 +152,7 @@ export function createMember(
       else if (current) await current.consumer.commitOffsets(partitions.map((offset) => ({ topic, ...offset })));
       else throw new Error("not a member of the group");
     },
+    membership: () => membership,
     confirmed: () => heartbeat.promise,
     replace: renew,
     tick() {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { until } from "../../backoff.ts";
 import type { Batch, ConsumeOptions, Subscription } from "../../bus.ts";
@@ -8,15 +9,16 @@ import { createAssignment } from "./assignment.ts";
 import { atLeastOnce } from "./at-least-once.ts";
 import type { NewClient } from "./client.ts";
 import { commitQueue } from "./commits.ts";
-import { exactlyOnce, type TransactionHolder } from "./exactly-once.ts";
+import { exactlyOnce } from "./exactly-once.ts";
 import type { Lane, LaneHolder } from "./lane.ts";
 import { isUnknownTopic } from "./failures.ts";
 import { createMember, TICK_MS } from "./member.ts";
 import type { Sender } from "./sender.ts";
 import { stallWatch } from "./stalls.ts";
-import { positionOf } from "./state.ts";
+import { groupConnection, positions, settledPositions } from "./state.ts";
 import type { Topics } from "./topics.ts";
-import { takeOver } from "./transaction.ts";
+import { takeOver } from "./transactional-producer.ts";
+import { transactions } from "./transactions.ts";
 
 export interface SubscribeSetting {
   readonly options: ConsumeOptions;
@@ -77,23 +79,41 @@ export async function subscribe({
     fail,
     lanes: () => assignment.lanes.size,
     settler: (lane) =>
-      options.delivery === "exactly-once"
-        ? exactlyOnce(lane, transactions)
+      written
+        ? exactlyOnce(lane, sender, topics, written)
         : atLeastOnce(lane, sender, commits, () => holder.changed(lane)),
   };
-  const transactions: TransactionHolder = {
-    topic,
-    sender,
-    topics,
+  const isExactlyOnce = options.delivery === "exactly-once";
+  const groups = groupConnection(newClient);
+  const positionsOf = (partitions: readonly number[]) =>
+    isExactlyOnce ? settledPositions(groups, group, topic, partitions) : positions(admin, group, topic);
+  // No topic's name has a colon: whatever a group is called, no two stops have the same id.
+  const transactionalId = `${group}:${topic}:${randomUUID()}`;
+  // What a process leaves open ends by itself about when its partitions are given to others.
+  const timeoutMs = sessionTimeoutMs;
+  const written = isExactlyOnce
+    ? transactions({
+        topic,
+        topics,
+        log,
+        takeOver: () => takeOver({ newClient, transactionalId, group, topic, timeoutMs }),
+        membership: () => member.membership(),
+        member: () => member.confirmed(),
+        positions: positionsOf,
+        startOver: (lane) => assignment.startOver(lane),
+        changed: (lane) => holder.changed(lane),
+        fail,
+      })
+    : null;
+  const assignment = createAssignment({
+    options,
+    admin,
+    holder,
+    positions: positionsOf,
+    member: () => member,
+    begun: joined.resolve,
     log,
-    takeOver: (partition) => takeOver({ newClient, group, topic, partition }),
-    positionOf: (partition) => positionOf(admin, group, topic, partition),
-    member: () => member.confirmed(),
-    startOver: (lane) => assignment.startOver(lane),
-    changed: (lane) => holder.changed(lane),
-    fail,
-  };
-  const assignment = createAssignment({ options, admin, holder, member: () => member, begun: joined.resolve, log });
+  });
   const member = createMember(
     group,
     topic,
@@ -149,7 +169,7 @@ export async function subscribe({
   function end(why: string): Promise<void> {
     clearInterval(ticking);
     assignment.loseAll(why);
-    return (ended ??= Promise.all([assignment.closed(), member.leave()]).then(() => undefined));
+    return (ended ??= Promise.all([written?.close(), assignment.closed(), member.leave()]).then(() => groups.close()));
   }
 
   const waiting = setTimeout(() => {

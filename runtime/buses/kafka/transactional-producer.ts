@@ -4,21 +4,29 @@ import { answered } from "./answered.ts";
 import type { NewClient } from "./client.ts";
 import { clusterOf } from "./cluster.ts";
 import { typeOf } from "./failures.ts";
+import { checkVersion, txnOffsetCommit, type Coordinator } from "./group-requests.ts";
+import type { Membership } from "./membership.ts";
 import { messageOf, type Chunk, type Rounds } from "./place.ts";
 
-/** Writes records and a group's position in transactions, one at a time. After a failure it is of no use any more. */
+/** Writes records and a group's positions in transactions, one at a time. After a failure it is of no use any more. */
 export interface TransactionalProducer {
-  /** Resolves when all is committed. Rejects when it is not, or when nobody knows. */
-  commit(rounds: Rounds, offset: number): Promise<void>;
+  /**
+   * Resolves when all is committed. Rejects when it is not, or when nobody knows; it is not when the group has a newer
+   * generation than ours. Offsets by partition.
+   */
+  commit(rounds: Rounds, offsets: ReadonlyMap<number, number>, member: Membership): Promise<void>;
   /** Aborts what is open, and disconnects. Never rejects. */
   close(): Promise<void>;
 }
 
 export interface TransactionSetting {
   readonly newClient: NewClient;
+  readonly transactionalId: string;
+  /** Its positions in the topic move with the transactions. */
   readonly group: string;
   readonly topic: string;
-  readonly partition: number;
+  /** After so long the broker aborts what is open. */
+  readonly timeoutMs: number;
 }
 
 /** What kafkajs keeps to itself: brokers, by what they lead or coordinate. */
@@ -37,12 +45,7 @@ interface Identity {
   readonly producerEpoch: number;
 }
 
-interface Offsets {
-  readonly topic: string;
-  readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: null }[];
-}
-
-interface Broker {
+interface Broker extends Coordinator {
   initProducerId(which: {
     transactionalId: string;
     transactionTimeout: number;
@@ -52,7 +55,6 @@ interface Broker {
   ): Promise<unknown>;
   produce(what: Identity & { acks: -1; topicData: readonly TopicData[] }): Promise<unknown>;
   addOffsetsToTxn(what: Identity & { groupId: string }): Promise<unknown>;
-  txnOffsetCommit(what: Identity & { groupId: string; topics: readonly Offsets[] }): Promise<unknown>;
   endTxn(what: Identity & { transactionResult: boolean }): Promise<unknown>;
 }
 
@@ -69,8 +71,6 @@ interface PartitionData {
 
 const GROUP = 0;
 const TRANSACTION = 1;
-/** The broker aborts what is open for longer. */
-const TIMEOUT_MS = 60_000;
 /** The markers of the last transaction are written within a few ms as a rule; kafkajs would ask again after 300 ms. */
 const PATIENCE_MS = 30_000;
 const FIRST_WAIT_MS = 2;
@@ -79,34 +79,32 @@ const LONGEST_WAIT_MS = 50;
 const SEQUENCES = 2 ** 31;
 
 /**
- * A producer with a transactional id of its own for one input partition. From here on whoever had that id before can
- * write nothing any more, and what it has left open is aborted: so only one process can commit what comes of a partition.
+ * A producer with a transactional id. From here on whoever had that id before can write nothing any more, and what it has
+ * left open is aborted.
  *
  * Kafka's requests are sent here one by one: kafkajs asks for the coordinators before each, loses count of what was
  * written when it tries again, and waits 300 ms for what takes 2.
  */
 export async function takeOver({
   newClient,
+  transactionalId,
   group,
   topic,
-  partition,
+  timeoutMs,
 }: TransactionSetting): Promise<TransactionalProducer> {
   const client = newClient();
   const cluster = clusterOf(client.kafka) as Cluster;
   const end = () => client.end(() => cluster.disconnect());
   try {
     await cluster.connect();
-    // No topic's name has a colon: whatever a group is called, no two partitions have the same id.
-    const transactionalId = `${group}:${topic}:${partition}`;
     const [coordinator, groupCoordinator] = await Promise.all([
       cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION }),
       cluster.findGroupCoordinator({ groupId: group, coordinatorType: GROUP }),
     ]);
-    const found = await patiently(() =>
-      coordinator.initProducerId({ transactionalId, transactionTimeout: TIMEOUT_MS }),
-    );
+    checkVersion(groupCoordinator);
+    const found = await patiently(() => coordinator.initProducerId({ transactionalId, transactionTimeout: timeoutMs }));
     const identity = { transactionalId, producerId: found.producerId, producerEpoch: found.producerEpoch };
-    return producer({ cluster, coordinator, groupCoordinator, identity, position: { group, topic, partition }, end });
+    return producer({ cluster, coordinator, groupCoordinator, identity, group, topic, end });
   } catch (error) {
     await end();
     throw error;
@@ -118,7 +116,8 @@ interface Connected {
   readonly coordinator: Broker;
   readonly groupCoordinator: Broker;
   readonly identity: Identity;
-  readonly position: { readonly group: string; readonly topic: string; readonly partition: number };
+  readonly group: string;
+  readonly topic: string;
   readonly end: () => Promise<void>;
 }
 
@@ -127,7 +126,8 @@ function producer({
   coordinator,
   groupCoordinator,
   identity,
-  position,
+  group,
+  topic,
   end,
 }: Connected): TransactionalProducer {
   const sequences = new Map<string, number>();
@@ -140,17 +140,19 @@ function producer({
     return closed ? Promise.reject(new Error("the producer has been closed")) : answered(take());
   }
 
-  async function commit(rounds: Rounds, offset: number): Promise<void> {
+  async function commit(...[rounds, offsets, member]: Parameters<TransactionalProducer["commit"]>): Promise<void> {
     open = true;
-    const addOffsets = () => step(() => coordinator.addOffsetsToTxn({ ...identity, groupId: position.group }));
+    const addOffsets = () => step(() => coordinator.addOffsetsToTxn({ ...identity, groupId: group }));
+    const commitOffsets = () =>
+      step(() => txnOffsetCommit(groupCoordinator, { ...identity, groupId: group, member, topic, offsets }));
     if (rounds.length === 0) {
       await patiently(addOffsets);
-      await step(() => commitOffset(offset));
+      await commitOffsets();
     } else {
       const topics = topicPartitions(rounds);
       await step(() => cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic)));
       await patiently(() => step(() => coordinator.addPartitionsToTxn({ ...identity, topics })));
-      await everyOne([produceAll(rounds), addOffsets().then(() => step(() => commitOffset(offset)))]);
+      await everyOne([produceAll(rounds), addOffsets().then(commitOffsets)]);
     }
     await step(() => coordinator.endTxn({ ...identity, transactionResult: true }));
     open = false;
@@ -183,15 +185,9 @@ function producer({
     return first;
   }
 
-  async function commitOffset(offset: number): Promise<void> {
-    const { group: groupId, topic, partition } = position;
-    const partitions = [{ partition, offset: String(offset), metadata: null }];
-    await groupCoordinator.txnOffsetCommit({ ...identity, groupId, topics: [{ topic, partitions }] });
-  }
-
   return {
-    commit: (rounds, offset) => {
-      const committed = commit(rounds, offset);
+    commit: (...what) => {
+      const committed = commit(...what);
       underWay = committed.catch(() => undefined);
       return committed;
     },
@@ -207,7 +203,7 @@ function producer({
   };
 }
 
-/** What is left open keeps readers waiting until somebody takes the partition over, or the transaction times out. */
+/** What is left open keeps readers waiting until the transaction times out. */
 const ABORT_MS = 2_000;
 
 /** Asks again while the last transaction's markers are being written. */

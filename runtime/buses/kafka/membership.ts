@@ -1,0 +1,36 @@
+import { createRequire } from "node:module";
+
+/** Who we are in a consumer group, and since when: Kafka takes nothing in a transaction from a member of an older generation. */
+export interface Membership {
+  readonly memberId: string;
+  readonly generation: number;
+}
+
+/** kafkajs 2.2.4 keeps the generation to itself: it is noted here as it joins a group, until it leaves. */
+interface ConsumerGroup {
+  readonly memberId: string | null;
+  readonly generationId: number;
+  leave(): Promise<void>;
+  [join: symbol]: () => Promise<void>;
+}
+
+const { prototype: group } = createRequire(import.meta.url)("kafkajs/src/consumer/consumerGroup.js") as {
+  prototype: ConsumerGroup;
+};
+const generations = new Map<string, number>();
+
+const JOIN = Object.getOwnPropertySymbols(group).find(
+  ({ description }) => description === "private:ConsumerGroup:join",
+)!;
+const { [JOIN]: join, leave } = group;
+group[JOIN] = async function (this: ConsumerGroup) {
+  await join!.call(this);
+  generations.set(this.memberId!, this.generationId);
+};
+group.leave = async function () {
+  generations.delete(this.memberId ?? "");
+  await leave.call(this);
+};
+
+/** Of a member that has just joined. */
+export const membershipOf = (memberId: string): Membership => ({ memberId, generation: generations.get(memberId)! });
