@@ -24,19 +24,24 @@ const record = (offset: number): Received => ({
 });
 const records = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => record(from + n));
 
-/** A lane, and the offsets that it has given out. */
-function lane(): { lane: Lane; given: string[] } {
+/** A lane, the offsets that it has given out, and how its fetching was switched. */
+function lane(): { lane: Lane; given: string[]; fetching: boolean[] } {
   const given: string[] = [];
+  const fetching: boolean[] = [];
   const holder: LaneHolder = {
     onBatch: async (batch) => void given.push(...batch.records.map(({ position }) => position)),
     open: () => true,
     changed: nothing,
-    fetching: nothing,
+    fetching: (_, on) => {
+      fetching.push(on);
+      ours.paused = !on;
+    },
     fail: nothing,
     lanes: () => 1,
     settler: () => settler,
   };
-  return { lane: new Lane(0, holder), given };
+  const ours = new Lane(0, holder);
+  return { lane: ours, given, fetching };
 }
 
 test("what ends below what was read, since it was on its way before a seek, does not take the lane back", () => {
@@ -60,4 +65,13 @@ test("what was fetched before the position was known is used from there on, or n
   expect([behind.begin(5, 5), behind.next]).toEqual([false, 5]);
   await Promise.resolve();
   expect(none).toEqual([]);
+});
+
+test("a lane that stopped fetching before its position was known goes on when none of that is needed", () => {
+  const { lane: ours, fetching } = lane();
+  const large = { ...record(0), value: Buffer.alloc(1024 * 1024) };
+  ours.push([large], 0, 1);
+  expect(fetching).toEqual([false]);
+  ours.begin(1, 1);
+  expect(fetching).toEqual([false, true]);
 });

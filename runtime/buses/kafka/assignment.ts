@@ -83,6 +83,7 @@ export function createAssignment({ options, admin, holder, positions, member, be
         const known = await offsetsNow(signal, these);
         for (const lane of these) {
           const offsets = known.get(lane.partition);
+          lane.isUncertain = offsets?.committed === undefined;
           if (offsets?.committed === undefined) void later(lane).catch(() => undefined);
           else confirmLane(lane, { ...offsets, committed: offsets.committed }, signal);
         }
@@ -91,7 +92,7 @@ export function createAssignment({ options, admin, holder, positions, member, be
       asking = false;
     };
     const later = async (lane: Lane) => {
-      await pause(UNCERTAIN_MS, signal);
+      await pause(UNCERTAIN_MS, signal, lane.signal);
       ready.add(lane);
       await ask();
     };

@@ -29,6 +29,10 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
   let prepared: Promise<void> | undefined;
   let lastRefused: number | undefined;
   let refusals = 0;
+  /** In a row, though nothing was wrong with what was checked. */
+  let rechecks = 0;
+  /** Settlements of which it is asked whether they can be sent. */
+  let checking = 0;
 
   const due = () => !lane.lost && lane.confirmed && (lane.settledUpTo > lane.done || lane.committed !== lane.done);
 
@@ -66,7 +70,11 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
     async recheck(part) {
       const names = new Set(mine.recordsOf(part).map(({ topic }) => topic));
       await Promise.all([...names].map((name) => topics.refresh(name).catch(() => undefined)));
+      const before = mine.recordsOf(part);
       await replaceUnsendable(part);
+      const isSame = mine.recordsOf(part).every((record, at) => record === before[at]);
+      rechecks = isSame ? rechecks + 1 : 0;
+      if (isSame) await pause(backoffMs(rechecks, 100, 10_000), signal);
     },
   };
   transactions.add(mine);
@@ -98,7 +106,8 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
   return {
     prepare: () => (prepared ??= transactions.prepare(lane)),
     async settle(given, done: readonly Settled[], instead) {
-      const ready = await sendable(done, (out) => sender.fault(out, signal), instead, signal);
+      checking++;
+      const ready = await sendable(done, (out) => sender.fault(out, signal), instead, signal).finally(() => checking--);
       for (const { index, out } of ready) results.set(given.offsets[index]!, { index, out, instead });
       lane.ledger.mark(given, done);
       transactions.look(lane);
@@ -106,7 +115,7 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
     },
     look: () => transactions.look(lane),
     get idle() {
-      return !due() && !transactions.has(lane);
+      return checking === 0 && !due() && !transactions.has(lane);
     },
     get asked() {
       return transactions.asked(lane);

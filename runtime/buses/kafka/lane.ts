@@ -63,6 +63,8 @@ export class Lane {
   /** Ours in the group's present generation. */
   confirmed = false;
   paused = false;
+  /** Somebody's transaction, which is open, may move the group's position: it ends, or times out. */
+  isUncertain = false;
   readonly settler: Settler;
   readonly ledger = new Ledger();
   readonly #holder: LaneHolder;
@@ -93,7 +95,7 @@ export class Lane {
 
   /** What the brokers owe the lane, in words that change as it moves; null: nothing. A position, records for which there is room, or a commit. */
   get owed(): string | null {
-    if (this.done < 0) return "its position";
+    if (this.done < 0) return this.isUncertain ? null : "its position";
     // What is on its way commits it too, or is waited for before.
     const waits = this.settler.asked > 0;
     if (this.confirmed && !waits && this.committed < this.done) return `the commit after ${this.committed}`;
@@ -121,6 +123,7 @@ export class Lane {
     this.done = position;
     this.committed = committed;
     this.confirmed = true;
+    this.#resume();
     this.wake();
     return covered;
   }
@@ -168,9 +171,13 @@ export class Lane {
     return free && room && this.settler.ready && this.#queue.head !== undefined;
   }
 
+  #resume(): void {
+    if (this.paused && this.#queue.bytes <= this.#share / 2) this.#holder.fetching(this, true);
+  }
+
   async #give(): Promise<void> {
     const records = this.#queue.take();
-    if (this.paused && this.#queue.bytes <= this.#share / 2) this.#holder.fetching(this, true);
+    this.#resume();
     const given = this.ledger.give(records);
     const settle: Batch["settle"] = async (...settlement) => {
       this.signal.throwIfAborted();

@@ -6,11 +6,10 @@ export interface Membership {
   readonly generation: number;
 }
 
-/** kafkajs 2.2.4 keeps the generation to itself: it is noted here as it joins a group, until it leaves. */
+/** kafkajs 2.2.4 keeps the generation to itself: it is noted here as it joins a group. */
 interface ConsumerGroup {
   readonly memberId: string | null;
   readonly generationId: number;
-  leave(): Promise<void>;
   [join: symbol]: () => Promise<void>;
 }
 
@@ -22,15 +21,15 @@ const generations = new Map<string, number>();
 const JOIN = Object.getOwnPropertySymbols(group).find(
   ({ description }) => description === "private:ConsumerGroup:join",
 )!;
-const { [JOIN]: join, leave } = group;
+const { [JOIN]: join } = group;
 group[JOIN] = async function (this: ConsumerGroup) {
   await join!.call(this);
   generations.set(this.memberId!, this.generationId);
 };
-group.leave = async function () {
-  generations.delete(this.memberId ?? "");
-  await leave.call(this);
-};
 
-/** Of a member that has just joined. */
-export const membershipOf = (memberId: string): Membership => ({ memberId, generation: generations.get(memberId)! });
+/** Of a member that has just joined; to be asked once. */
+export function membershipOf(memberId: string): Membership {
+  const generation = generations.get(memberId)!;
+  generations.delete(memberId);
+  return { memberId, generation };
+}

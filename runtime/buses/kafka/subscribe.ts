@@ -33,6 +33,7 @@ export interface SubscribeSetting {
   readonly log: Logger;
 }
 
+const LONGEST_TRANSACTION_MS = 30_000;
 /** Joining takes less than a second or so as a rule. */
 const TELL_AFTER_MS = 4_000;
 
@@ -90,7 +91,7 @@ export async function subscribe({
   // No topic's name has a colon: whatever a group is called, no two stops have the same id.
   const transactionalId = `${group}:${topic}:${randomUUID()}`;
   // What a process leaves open ends by itself about when its partitions are given to others.
-  const timeoutMs = sessionTimeoutMs;
+  const timeoutMs = Math.min(sessionTimeoutMs, LONGEST_TRANSACTION_MS);
   const written = isExactlyOnce
     ? transactions({
         topic,

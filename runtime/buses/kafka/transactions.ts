@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import type { Outgoing } from "../../bus.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MetrobusError, UnknownTopic } from "../../errors.ts";
-import { isTooLarge, isUnknownTopic, permanent, refusal } from "./failures.ts";
+import { isRebalance, isTooLarge, isUnknownTopic, permanent, refusal } from "./failures.ts";
 import type { Lane } from "./lane.ts";
 import type { Membership } from "./membership.ts";
 import { orAborted, persist } from "./persist.ts";
@@ -13,6 +14,8 @@ import type { TransactionalProducer } from "./transactional-producer.ts";
 /** A transaction takes at most this much; what comes meanwhile goes with the next. */
 const MOST_RECORDS = 10_000;
 const MOST_BYTES = 4 * 1024 * 1024;
+/** A producer that can't be had while the brokers are away keeps no process from ending. */
+const CLOSE_MS = 5_000;
 
 /** What a lane has for transactions. */
 export interface LaneResults {
@@ -96,11 +99,15 @@ export function transactions(holder: TransactionHolder): Transactions {
   const asked = new Map<Lane, number>();
   let asks = 0;
   let producer: Promise<TransactionalProducer> | null = null;
+  /** Producers that are given up have aborted what was open. */
+  let dropped: Promise<unknown> = Promise.resolve();
   /** The last transaction. */
   let last: { readonly parts: readonly Part[]; readonly ended: Promise<void>; isOver: boolean } | undefined;
   /** Nobody knows whether these were committed. */
   let doubtful: readonly Part[] = [];
   let mostRecords = MOST_RECORDS;
+  /** In a row, without those that a rebalance brings. */
+  let failures = 0;
   let running = false;
 
   const ready = () => [...all].filter((each) => each.due && !resting.has(each));
@@ -139,14 +146,14 @@ export function transactions(holder: TransactionHolder): Transactions {
     try {
       await commit(mine, parts, records);
     } catch (error) {
-      void drop();
+      drop();
       signal.throwIfAborted();
       if (isRefusal(error)) return refused(parts, error);
       doubtful = parts;
-      // It may have been too much for the line.
-      mostRecords = Math.max(1, sizeOf(parts) >> 1);
+      if (!isRebalance(error)) inSmallerParts(parts);
       throw error;
     }
+    failures = 0;
     mostRecords = Math.min(MOST_RECORDS, mostRecords * 2);
   }
 
@@ -155,20 +162,32 @@ export function transactions(holder: TransactionHolder): Transactions {
     try {
       return await orAborted(mine, signal);
     } catch (error) {
-      if (producer === mine) void drop();
+      if (producer === mine) drop();
       throw error;
     }
   }
 
-  function drop(): Promise<void> {
-    const old = producer;
+  function drop(): void {
+    const ended = producer?.then((each) => each.close()).catch(() => undefined);
     producer = null;
-    return Promise.resolve(old?.then((each) => each.close())).catch(() => undefined);
+    dropped = Promise.all([dropped, ended]);
+  }
+
+  /** It may have been too much for the line; or there is one partition that nothing can be written to, which need not hold up all lanes. */
+  function inSmallerParts(parts: readonly Part[]): void {
+    mostRecords = Math.max(1, sizeOf(parts) >> 1);
+    if (++failures > 1 && parts.length > 1) for (const part of parts) setApart(part, part.offsets.length);
   }
 
   async function clearDoubt(): Promise<void> {
-    await orAborted(holder.member(), signal);
     const parts = doubtful.filter(({ of }) => !of.lane.lost);
+    if (parts.length > 0) await resolve(parts);
+    doubtful = [];
+  }
+
+  /** Only who is a member still goes on. */
+  async function resolve(parts: readonly Part[]): Promise<void> {
+    await orAborted(holder.member(), signal);
     const known = await orAborted(holder.positions(parts.map(({ of }) => of.lane.partition)), signal);
     for (const part of parts) {
       const { lane } = part.of;
@@ -176,9 +195,9 @@ export function transactions(holder: TransactionHolder): Transactions {
       if (lane.lost) continue;
       if (position === undefined) throw new Error(`the position of partition ${lane.partition} is not certain yet`);
       if (position === part.upTo) committed(part);
-      else if (position !== lane.committed) holder.startOver(lane);
+      else if (position === lane.committed) lane.attempted = position;
+      else holder.startOver(lane);
     }
-    doubtful = [];
   }
 
   /** Those that were left out for want of room come first the next time. */
@@ -186,7 +205,7 @@ export function transactions(holder: TransactionHolder): Transactions {
     const due = ready();
     const [first] = due;
     const alone = first && apart.get(first);
-    const room = { records: alone?.most ?? mostRecords, bytes: MOST_BYTES };
+    const room = { records: Math.min(mostRecords, alone?.most ?? mostRecords), bytes: MOST_BYTES };
     const parts: Part[] = [];
     for (const results of alone ? [first] : due) {
       if (room.records <= 0 || room.bytes <= 0) break;
@@ -226,15 +245,18 @@ export function transactions(holder: TransactionHolder): Transactions {
   /** Kafka refuses a record, and with it the whole transaction: it is looked for by halving. */
   function refused(parts: readonly Part[], error: unknown): void {
     for (const part of parts) {
-      const { of, offsets, upTo } = part;
+      const { of, offsets } = part;
+      if (of.lane.lost) continue;
       asked.delete(of.lane);
+      of.lane.attempted = of.lane.committed;
       if (error instanceof UnknownTopic || isUnknownTopic(error)) rest(of, of.recheck(part));
       else if (parts.length === 1 && offsets.length <= 1) rest(of, of.refused(part, error));
-      else {
-        const most = parts.length > 1 ? offsets.length : offsets.length >> 1;
-        apart.set(of, { until: apart.get(of)?.until ?? upTo, most: Math.max(1, most) });
-      }
+      else setApart(part, parts.length > 1 ? offsets.length : offsets.length >> 1);
     }
+  }
+
+  function setApart({ of, upTo }: Part, most: number): void {
+    apart.set(of, { until: apart.get(of)?.until ?? upTo, most: Math.max(1, most) });
   }
 
   function rest(results: LaneResults, until: Promise<void>): void {
@@ -281,7 +303,8 @@ export function transactions(holder: TransactionHolder): Transactions {
     },
     async close() {
       closing.abort(new MetrobusError("the subscription has ended"));
-      await drop();
+      drop();
+      await Promise.race([dropped, sleep(CLOSE_MS, undefined, { ref: false })]);
     },
   };
 }
