@@ -75,3 +75,12 @@ test("a lane that stopped fetching before its position was known goes on when no
   ours.begin(1, 1);
   expect(fetching).toEqual([false, true]);
 });
+
+test("what a lane waits for before it begins is told", () => {
+  const { lane: ours } = lane();
+  expect(ours.owed).toBe("its position");
+  ours.isUncertain = true;
+  expect(ours.owed).toBe("the end of a transaction that may move its position");
+  ours.begin(0, 0);
+  expect(ours.owed).toBeNull();
+});

@@ -95,7 +95,7 @@ export class Lane {
 
   /** What the brokers owe the lane, in words that change as it moves; null: nothing. A position, records for which there is room, or a commit. */
   get owed(): string | null {
-    if (this.done < 0) return this.isUncertain ? null : "its position";
+    if (this.done < 0) return this.isUncertain ? "the end of a transaction that may move its position" : "its position";
     // What is on its way commits it too, or is waited for before.
     const waits = this.settler.asked > 0;
     if (this.confirmed && !waits && this.committed < this.done) return `the commit after ${this.committed}`;
