@@ -39,8 +39,10 @@ const isSame = (one: OwnVisit, other: OwnVisit): boolean =>
   one.instance === other.instance;
 
 function textOf({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): string {
-  const numbers = [sinceMs || "", workedMs || "", attempt === 1 ? "" : attempt];
-  return [stop, instance, ...numbers].join(":").replace(/:+$/, "");
+  const begun = `${stop}:${instance}`;
+  if (attempt !== 1) return `${begun}:${sinceMs || ""}:${workedMs || ""}:${attempt}`;
+  if (workedMs !== 0) return `${begun}:${sinceMs || ""}:${workedMs}`;
+  return sinceMs === 0 ? begun : `${begun}:${sinceMs}`;
 }
 
 /** `carried`: what stood in the header, which may be anything: what can be no visits is left out. */
