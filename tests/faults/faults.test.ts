@@ -35,7 +35,8 @@ describe.skipIf(!inject("kafka")).each([1, 3] as const)("on %i brokers (needs Do
       const chosen = names.map((name) => [name, faults[name]!] as const);
       const setting = { cluster, subject: metrobus(delivery), faults: chosen, seed };
       const verdict = await trial({ ...setting, messages: CI ? 10_000 : 4_000, seconds: 6 });
-      console.log(`FAULT_SEED=${seed}: ${told(verdict)}`);
+      // At once: the run may be cut off before its end.
+      console.log([`FAULT_SEED=${seed}: ${told(verdict)}`, ...verdict.broken].join("\n  ✗ "));
       expect(verdict.broken).toEqual([]);
     },
   );
