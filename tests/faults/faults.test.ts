@@ -4,7 +4,7 @@ import { startCluster, type Cluster } from "./cluster.ts";
 import { faults, type Fault } from "./faults.ts";
 import { killAll } from "./process.ts";
 import { DELIVERIES, metrobus, mixed } from "./subjects.ts";
-import { told, trial } from "./trial.ts";
+import { told, trial, type Verdict } from "./trial.ts";
 
 /** `npm test` has a short set; with CI=true every fault comes once, three to a line. More of them: `npm run faults`. */
 const CI = process.env["CI"] === "true";
@@ -35,19 +35,22 @@ describe.skipIf(!inject("kafka")).each([1, 3] as const)("on %i brokers (needs Do
       const chosen = names.map((name) => [name, faults[name]!] as const);
       const setting = { cluster, subject: metrobus(delivery), faults: chosen, seed };
       const verdict = await trial({ ...setting, messages: CI ? 10_000 : 4_000, seconds: 6 });
-      // At once: the run may be cut off before its end.
-      console.log([`FAULT_SEED=${seed}: ${told(verdict)}`, ...verdict.broken].join("\n  ✗ "));
-      expect(verdict.broken).toEqual([]);
+      judge(verdict);
     },
   );
 
   test.runIf(CI && size === 1)("stops of both deliveries in one route", async () => {
     const chosen = (["SIGKILL", "broker killed"] as const).map((name) => [name, faults[name]!] as const);
     const verdict = await trial({ cluster, subject: mixed, faults: chosen, seed, messages: 10_000, seconds: 6 });
-    console.log(`FAULT_SEED=${seed}: ${told(verdict)}`);
-    expect(verdict.broken).toEqual([]);
+    judge(verdict);
   });
 });
+
+/** Prints it at once: the run may be cut off before its end. */
+function judge(verdict: Verdict): void {
+  console.log([`FAULT_SEED=${seed}: ${told(verdict)}`, ...verdict.broken].join("\n  ✗ "));
+  expect(verdict.broken).toEqual([]);
+}
 
 function setOf(size: 1 | 3, delivery: Delivery): (readonly string[])[] {
   if (!CI) return [short[size][delivery]];

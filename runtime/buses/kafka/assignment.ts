@@ -83,9 +83,9 @@ export function createAssignment({ options, admin, holder, positions, member, be
         const known = await offsetsNow(signal, these);
         for (const lane of these) {
           const offsets = known.get(lane.partition);
-          lane.isUncertain = offsets?.committed === undefined;
-          if (offsets?.committed === undefined) void later(lane).catch(() => undefined);
-          else confirmLane(lane, { ...offsets, committed: offsets.committed }, signal);
+          lane.isUncertain = !offsets;
+          if (offsets) confirmLane(lane, offsets, signal);
+          else void later(lane).catch(() => undefined);
         }
         tellIfBegun();
       }
@@ -118,12 +118,14 @@ export function createAssignment({ options, admin, holder, positions, member, be
     lane.settler.look();
   }
 
-  async function offsetsNow(signal: AbortSignal, these: readonly Lane[]) {
+  /** By partition; without those whose position is not certain yet. */
+  async function offsetsNow(signal: AbortSignal, these: readonly Lane[]): Promise<Map<number, LaneOffsets>> {
     const what = `asking for the positions of group "${group}"`;
     const asked = these.map(({ partition }) => partition);
     const ask = () => Promise.all([laneEnds(admin, topic), positions(asked)]);
-    const [ends, committed] = await persist(ask, { what, log, signal });
-    return new Map(ends.map((each) => [each.partition, { ...each, committed: committed.get(each.partition) }]));
+    const [ends, known] = await persist(ask, { what, log, signal });
+    const certain = ends.filter(({ partition }) => known.has(partition));
+    return new Map(certain.map((each) => [each.partition, { ...each, committed: known.get(each.partition)! }]));
   }
 
   function begin(lane: Lane, offsets: LaneOffsets): void {
@@ -163,7 +165,9 @@ export function createAssignment({ options, admin, holder, positions, member, be
    */
   async function comeBack(lane: Lane): Promise<void> {
     const { next } = lane;
-    const known = (await offsetsNow(lane.signal, [lane])).get(lane.partition);
+    const what = `asking for the ends of topic "${topic}"`;
+    const ends = await persist(() => laneEnds(admin, topic), { what, log, signal: lane.signal });
+    const known = ends.find(({ partition }) => partition === lane.partition);
     // What the answer tells is old when the lane was read on meanwhile: then it has come back already.
     if (!known || lane.lost || lane.next !== next) return;
     const { low, end } = known;

@@ -34,12 +34,10 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
   /** Settlements of which it is asked whether they can be sent. */
   let checking = 0;
 
-  const due = () => !lane.lost && lane.confirmed && (lane.settledUpTo > lane.done || lane.committed !== lane.done);
-
   const mine: LaneResults = {
     lane,
     get due() {
-      return due();
+      return !lane.lost && lane.confirmed && (lane.settledUpTo > lane.done || lane.committed !== lane.done);
     },
     next(room) {
       const offsets: number[] = [];
@@ -115,7 +113,7 @@ export function exactlyOnce(lane: Lane, sender: Sender, topics: Topics, transact
     },
     look: () => transactions.look(lane),
     get idle() {
-      return checking === 0 && !due() && !transactions.has(lane);
+      return checking === 0 && !mine.due && !transactions.has(lane);
     },
     get asked() {
       return transactions.asked(lane);

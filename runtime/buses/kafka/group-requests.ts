@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { MetrobusError } from "../../errors.ts";
+import { hidden } from "./hidden.ts";
 import type { Membership } from "./membership.ts";
 
 /**
@@ -47,9 +48,7 @@ const NewEncoder = inside("kafkajs/src/protocol/encoder.js") as new () => Encode
 const NewDecoder = inside("kafkajs/src/protocol/decoder.js") as new (data: Buffer) => Decoder;
 const { createErrorFromCode } = inside("kafkajs/src/protocol/error.js") as { createErrorFromCode(code: number): Error };
 const { prototype: broker } = inside("kafkajs/src/broker/index.js") as { prototype: object };
-const SEND = Object.getOwnPropertySymbols(broker).find(
-  ({ description }) => description === "private:Broker:sendRequest",
-)!;
+const SEND = hidden(broker, "Broker:sendRequest");
 
 const OFFSET_FETCH = { apiKey: 9, apiVersion: 7, apiName: "OffsetFetch" };
 const TXN_OFFSET_COMMIT = { apiKey: 28, apiVersion: 3, apiName: "TxnOffsetCommit" };

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { hidden } from "./hidden.ts";
 
 /** Who we are in a consumer group, and since when: Kafka takes nothing in a transaction from a member of an older generation. */
 export interface Membership {
@@ -18,9 +19,7 @@ const { prototype: group } = createRequire(import.meta.url)("kafkajs/src/consume
 };
 const generations = new Map<string, number>();
 
-const JOIN = Object.getOwnPropertySymbols(group).find(
-  ({ description }) => description === "private:ConsumerGroup:join",
-)!;
+const JOIN = hidden(group, "ConsumerGroup:join");
 const { [JOIN]: join } = group;
 group[JOIN] = async function (this: ConsumerGroup) {
   await join!.call(this);

@@ -29,12 +29,10 @@ export async function positions(admin: AdminConnection, groupId: string, topic: 
 interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  findGroupCoordinator(which: { groupId: string; coordinatorType: number }): Promise<Coordinator>;
+  findGroupCoordinator(which: { groupId: string }): Promise<Coordinator>;
 }
 
 export type GroupConnection = Connection<Cluster>;
-
-const GROUP = 0;
 
 export const groupConnection = (newClient: NewClient): GroupConnection =>
   connection(newClient, (kafka) => clusterOf(kafka) as Cluster);
@@ -47,7 +45,7 @@ export async function settledPositions(
   partitions: readonly number[],
 ): Promise<Positions> {
   return await connected.use(async (cluster) => {
-    const coordinator = await cluster.findGroupCoordinator({ groupId, coordinatorType: GROUP });
+    const coordinator = await cluster.findGroupCoordinator({ groupId });
     return await stablePositions(coordinator, groupId, topic, partitions);
   });
 }

@@ -1,6 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Outgoing } from "../../bus.ts";
-import { setTimeout as sleep } from "node:timers/promises";
 import { MetrobusError, UnknownTopic } from "../../errors.ts";
 import { isRebalance, isTooLarge, isUnknownTopic, permanent, refusal } from "./failures.ts";
 import type { Lane } from "./lane.ts";
