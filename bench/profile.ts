@@ -1,5 +1,13 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Bench } from "./measure.ts";
+import { made, newGroup, startAt } from "./throughput.ts";
+import { variants } from "./variants.ts";
+import type { Workload } from "./workload.ts";
+
 /** What `node --cpu-prof` writes, of it what is used here: https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile. */
-export interface Profile {
+interface Profile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
@@ -11,7 +19,7 @@ export interface Profile {
 }
 
 /** The share of the time in which the process was busy that went into functions of these files, and what they called. */
-export function shareOf({ nodes, samples, timeDeltas }: Profile, files: RegExp): number {
+function shareOf({ nodes, samples, timeDeltas }: Profile, files: RegExp): number {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const inside = new Set<number>();
   const enter = (id: number, already: boolean): void => {
@@ -30,4 +38,19 @@ export function shareOf({ nodes, samples, timeDeltas }: Profile, files: RegExp):
     if (inside.has(id)) found += timeDeltas[at]!;
   }
   return found / busy;
+}
+
+/** The share of metrobus's busy time that goes into some of its files, by Node's own profiler: for what is less than two runs differ by. */
+export async function profiledShare({ cluster }: Bench, work: Workload, files: RegExp): Promise<number> {
+  await cluster.empty(work.outputs);
+  const folder = await mkdtemp(join(tmpdir(), "metrobus-bench-"));
+  const group = newGroup();
+  const options = ["--cpu-prof", "--cpu-prof-dir", folder];
+  const peer = startAt(variants.metrobus, cluster, work.topic, group, options);
+  await Promise.race([peer.failed, made(variants.metrobus, cluster, work, group, work.messages)]);
+  await peer[Symbol.asyncDispose]();
+  const [file] = await readdir(folder);
+  const profile = JSON.parse(await readFile(join(folder, file!), "utf8")) as Profile;
+  await rm(folder, { recursive: true });
+  return shareOf(profile, files);
 }

@@ -1,11 +1,13 @@
 import { compare } from "../compare.ts";
-import type { Measure } from "../measure.ts";
+import { row, type Measure } from "../measure.ts";
+import { profiledShare } from "../profile.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { metrobus, variants } from "../variants.ts";
 import { load, workload } from "../workload.ts";
 
 /** What a process has of luck, as how its code was compiled, is more than what is measured. */
 const ROUNDS = 9;
+const FILES = /\/runtime\/(trip-[a-z]+|visits|redact|trip-stores\/.*)\.ts$/;
 const OFF = { METROBUS_TRIPS: "off" };
 const PAYLOAD = { METROBUS_TRIPS: "payload", METROBUS_REDACT: "email" };
 
@@ -19,8 +21,10 @@ export const trips: Measure = {
     const on = { variant: variants.metrobus, work };
     const payload = { variant: metrobus("payload", { env: PAYLOAD }), work };
     const rounds = Math.min(ROUNDS, 2 * bench.rounds - 1);
+    const share = await profiledShare(bench, work, FILES);
     return {
       rows: [
+        row("trips recorded: share of the busy time", "%", [share * 100], { atMost: 3 }),
         ...(await sideBySide(bench, "trips recorded over none, both at once: messages a CPU second", on, off, rounds, {
           atLeast: 0.97,
         })),
