@@ -2,7 +2,7 @@ import { latency as measured } from "../latency.ts";
 import { each, inTurn, median, ratio, type Measure } from "../measure.ts";
 import { variants, type Name } from "../variants.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** At 1,000 messages a second. */
 export const latency: Measure = {
