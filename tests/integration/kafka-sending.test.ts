@@ -52,6 +52,29 @@ describe.skipIf(!brokers)("sending to Kafka (skipped without Docker)", () => {
     expect((await everything(bus, other)).map(text).at(-1)).toBe("3");
   });
 
+  test("a topic that is made anew with fewer partitions under way takes what a stop has for it", async () => {
+    const [topic, next] = [await topicOf(1), await topicOf(4)];
+    const keys = Array.from({ length: 40 }, (_, n) => `key-${n}`);
+    await bus.send(keys.map((key) => message(next, key, "before")));
+    const admin = new Kafka({ brokers: [brokers!], logLevel: 0 }).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [next] });
+    await eventually(async () => !(await admin.listTopics()).includes(next));
+    await admin.createTopics({ topics: [{ topic: next, numPartitions: 2 }], waitForLeaders: true });
+    await admin.disconnect();
+    await bus.send(keys.map((key) => message(topic, key, "after")));
+    const { subscription } = await probe(bus, { topic, group: unique("group") }, async (batch) => {
+      await settle(
+        batch,
+        batch.records.map((record, index) => ({ index, out: [message(next, String(record.key), text(record))] })),
+      );
+    });
+    const there = async () => (await everything(bus, next)).map((record) => String(record.key));
+    await eventually(async () => new Set(await there()).size === keys.length);
+    await subscription.stop(Date.now() + 10_000);
+    expect((await there()).toSorted()).toEqual(keys.toSorted());
+  });
+
   test("many records of one partition are more than a request may carry, and arrive in order", async () => {
     const topic = await topicOf(1);
     const filler = "x".repeat(3_000);

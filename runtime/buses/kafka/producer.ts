@@ -11,8 +11,20 @@ export interface ProducerConnection {
   close(): Promise<void>;
 }
 
+/** kafkajs leaves out partitions that its metadata don't have, without a word: they are away, or the topic has fewer of them now. */
+export class NotAcknowledged extends Error {
+  readonly chunks: readonly Chunk[];
+
+  constructor(chunks: readonly Chunk[]) {
+    const { partition, topic } = chunks[0]!;
+    super(`partition ${partition} of topic "${topic}" was not acknowledged`);
+    this.chunks = chunks;
+  }
+}
+
 /** Those of the chunks that an attempt which failed with this error has not written for sure. */
 export function unwritten(chunks: readonly Chunk[], error: unknown): readonly Chunk[] {
+  if (error instanceof NotAcknowledged) return error.chunks;
   const root = rootOf(error);
   const rest = chunks.filter(({ topic, partition }) => !wasWritten(root, topic, partition));
   return rest.length > 0 ? rest : chunks;
@@ -45,7 +57,6 @@ async function sendAll(producer: Producer, chunks: readonly Chunk[]): Promise<vo
   const acknowledged = new Set(
     answers.filter(({ errorCode }) => errorCode === 0).map((answer) => `${answer.partition} ${answer.topicName}`),
   );
-  // kafkajs leaves out partitions that its metadata don't have, without a word.
-  const missing = chunks.find(({ topic, partition }) => !acknowledged.has(`${partition} ${topic}`));
-  if (missing) throw new Error(`partition ${missing.partition} of topic "${missing.topic}" was not acknowledged`);
+  const missing = chunks.filter(({ topic, partition }) => !acknowledged.has(`${partition} ${topic}`));
+  if (missing.length > 0) throw new NotAcknowledged(missing);
 }

@@ -7,7 +7,7 @@ import type { NewClient } from "./client.ts";
 import { isTooLarge, isUnknownTopic, refusal, typeOf } from "./failures.ts";
 import { persist } from "./persist.ts";
 import { BATCH_OVERHEAD, bytesOf, place, type Chunk } from "./place.ts";
-import { producerConnection, unwritten, type ProducerConnection } from "./producer.ts";
+import { NotAcknowledged, producerConnection, unwritten, type ProducerConnection } from "./producer.ts";
 import type { Topic, Topics } from "./topics.ts";
 
 /** Why records can't be sent, by record. */
@@ -78,27 +78,56 @@ export function createSender(newClient: NewClient, topics: Topics, config: Confi
     // All were known when `fault` asked.
     const gone = records.filter(({ topic }) => !topics.known(topic));
     for (const record of gone) faults.set(record, new UnknownTopic(record.topic));
-    const rounds = place(gone.length === 0 ? records : records.filter((record) => !faults.has(record)), topics.known);
-    for (const round of rounds) await sendRound(producerOf(records[0]!), round, faults, signal);
+    const there = gone.length === 0 ? records : records.filter((record) => !faults.has(record));
+    await sendPlaced(producerOf(records[0]!), there, faults, signal);
   }
 
-  async function sendRound(producer: ProducerConnection, round: readonly Chunk[], faults: Faults, signal: AbortSignal) {
+  async function sendPlaced(
+    producer: ProducerConnection,
+    records: readonly Outgoing[],
+    faults: Faults,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const round of place(records, topics.known)) await sendRound(producer, round, faults, signal);
+  }
+
+  async function sendRound(
+    producer: ProducerConnection,
+    round: readonly Chunk[],
+    faults: Faults,
+    signal: AbortSignal,
+  ): Promise<void> {
     let rest = round;
     const failed = async (error: unknown) => {
       rest = unwritten(rest, error);
       if (isTooLarge(error) || refusal(error, "")) throw error;
-      if (isUnknownTopic(error)) for (const { topic } of rest) await stillThere(topic);
+      if (!isUnknownTopic(error) && !(error instanceof NotAcknowledged)) return;
+      for (const { topic } of rest) await stillThere(topic);
+      if (rest.some(isBeyond)) throw error;
     };
     try {
       await persist(() => producer.send(rest), { what: "sending to Kafka", log, signal, failed });
     } catch (error) {
       signal.throwIfAborted();
+      const beyond = rest.filter(isBeyond);
+      if (beyond.length > 0) {
+        const records = beyond.flatMap((chunk) => chunk.records);
+        await sendPlaced(producer, records, faults, signal);
+        const others = rest.filter((chunk) => !beyond.includes(chunk));
+        return others.length > 0 ? await sendRound(producer, others, faults, signal) : undefined;
+      }
       const [first] = rest;
       const parts = halves(rest);
       const all = parts.length === 0 || (rest.length === 1 && concernsTopic(error));
       if (!all) for (const part of parts) await sendRound(producer, part, faults, signal);
       else for (const record of first!.records) faults.set(record, await whyRefused(error, record));
     }
+  }
+
+  /** The topic was made anew meanwhile, with fewer partitions. */
+  function isBeyond({ topic, partition }: Chunk): boolean {
+    const found = topics.known(topic);
+    return found !== undefined && partition >= found.partitions;
   }
 
   async function stillThere(topic: string): Promise<void> {

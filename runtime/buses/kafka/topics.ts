@@ -31,8 +31,11 @@ const GOOD_FOR_MS = 5 * 60_000;
 /** Ten thousand messages that a topic does not take, or that is not there, should not be as many questions. */
 const FRESH_FOR_MS = 500;
 
+/** The names of topics that don't exist come from messages, and may be as many. */
+const MOST_ABSENT = 1_000;
+
 interface Entry {
-  readonly topic: Topic | UnknownTopic;
+  readonly topic: Topic;
   readonly askedAt: number;
 }
 
@@ -42,11 +45,13 @@ interface Entry {
  */
 export function topicCatalog(admin: AdminConnection, config: Config): Topics {
   const entries = new Map<string, Entry>();
+  /** Those that don't exist, and when that was asked. */
+  const absent = new Map<string, number>();
   const asking = new Map<string, Promise<Topic>>();
 
   function known(name: string): Topic | undefined {
     const entry = entries.get(name);
-    if (!entry || entry.topic instanceof UnknownTopic) return undefined;
+    if (!entry) return undefined;
     if (performance.now() - entry.askedAt > GOOD_FOR_MS) void refresh(name).catch(() => undefined);
     return entry.topic;
   }
@@ -57,8 +62,9 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
 
   async function fresh(name: string): Promise<Topic> {
     const entry = entries.get(name);
-    if (!entry || performance.now() - entry.askedAt > FRESH_FOR_MS) return await refresh(name);
-    if (entry.topic instanceof UnknownTopic) throw entry.topic;
+    const askedAt = entry?.askedAt ?? absent.get(name) ?? -Infinity;
+    if (performance.now() - askedAt > FRESH_FOR_MS) return await refresh(name);
+    if (!entry) throw new UnknownTopic(name);
     return entry.topic;
   }
 
@@ -70,9 +76,16 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
 
   async function ask(name: string): Promise<Topic> {
     const topic = await describe(admin, name);
-    entries.set(name, { topic, askedAt: performance.now() });
-    if (topic instanceof UnknownTopic) throw topic;
-    return topic;
+    absent.delete(name);
+    if (topic) {
+      entries.set(name, { topic, askedAt: performance.now() });
+      return topic;
+    }
+    entries.delete(name);
+    absent.set(name, performance.now());
+    const [oldest] = absent.keys();
+    if (absent.size > MOST_ABSENT) absent.delete(oldest!);
+    throw new UnknownTopic(name);
   }
 
   async function missing(name: string): Promise<boolean> {
@@ -98,12 +111,13 @@ export function topicCatalog(admin: AdminConnection, config: Config): Topics {
   return { known, find, fresh, refresh, create };
 }
 
-async function describe(admin: AdminConnection, topic: string): Promise<Topic | UnknownTopic> {
+/** null: it does not exist. */
+async function describe(admin: AdminConnection, topic: string): Promise<Topic | null> {
   return await admin.use(async (open) => {
     try {
       const { topics } = await open.fetchTopicMetadata({ topics: [topic] });
       const partitions = topics.find(({ name }) => name === topic)?.partitions.length;
-      if (!partitions) return new UnknownTopic(topic);
+      if (!partitions) return null;
       const maxBytes = await open
         .describeConfigs({
           resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ["max.message.bytes"] }],
@@ -113,7 +127,7 @@ async function describe(admin: AdminConnection, topic: string): Promise<Topic | 
         .catch(() => DEFAULT_MAX_BYTES);
       return { partitions, maxBytes };
     } catch (error) {
-      if (isUnknownTopic(error) || typeOf(error) === "INVALID_TOPIC_EXCEPTION") return new UnknownTopic(topic);
+      if (isUnknownTopic(error) || typeOf(error) === "INVALID_TOPIC_EXCEPTION") return null;
       if (typeOf(error) === "TOPIC_AUTHORIZATION_FAILED") throw notAuthorized(topic);
       throw error;
     }
