@@ -79,9 +79,13 @@ function readHeader(found: Record<string, unknown>, record: Received): Header {
   const historical_route = topics(found, "historical_route") ?? [record.topic];
   const original_route = topics(found, "original_route") ?? [...route, ...historical_route.toReversed()];
   const id = typeof found["id"] === "string" && found["id"] !== "" ? found["id"] : firstMet(record);
-  const boarded = typeof found["boarded"] === "number" ? found["boarded"] : record.timestamp;
+  const boarded = isTime(found["boarded"]) ? found["boarded"] : record.timestamp;
   return { ...ORDER, ...found, route, original_route, historical_route, id, boarded };
 }
+
+/** What a date can have, ±100 million days: what is beyond, as JSON may hold, is no time that anybody could tell. */
+const LONGEST_MS = 8.64e15;
+const isTime = (found: unknown): found is number => typeof found === "number" && Math.abs(found) <= LONGEST_MS;
 
 function topics(header: Record<string, unknown>, name: string): string[] | undefined {
   const value = header[name];

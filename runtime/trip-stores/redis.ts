@@ -33,7 +33,7 @@ export function redisTrips(options: RedisOptions): TripStore {
   return {
     async record({ notes, boarded, coversMs, notKept }) {
       const inASecond = Math.round(boarded * Math.min(1, 1_000 / Math.max(1, coversMs)));
-      const args = [JSON.stringify(notes.map(written)), inASecond, JSON.stringify(notKept)];
+      const args = [JSON.stringify(notes.map(written), wellFormed), inASecond, JSON.stringify(notKept)];
       const reply = await ask((client) => record(client, [TRIPS, FAILED_TRIPS, TRIP_SHARES], args));
       const [lately, shares] = reply as readonly [number, readonly string[]];
       return { boardedPerSecond: lately / BOARDING_SECONDS, shares: shares.map(readShare) };
@@ -68,6 +68,9 @@ export function redisTrips(options: RedisOptions): TripStore {
     close: async () => close(),
   };
 }
+
+/** Redis's own JSON refuses half of a surrogate pair, which ids and topics of messages may have, and with it all notes. */
+const wellFormed = (_: string, value: unknown): unknown => (typeof value === "string" ? value.toWellFormed() : value);
 
 function written({ id, key, boarded, visits, header = "" }: TripNote): WrittenNote {
   return {

@@ -7,7 +7,7 @@ import { differences } from "./second-reader.ts";
 import { PARTITIONS, startLine, type Line } from "./line.ts";
 import type { Subject } from "./subjects.ts";
 
-/** A partition has at most three batches of 1,000 under way (runtime/buses/kafka/lane.ts), and comes to no more with a fault. */
+/** Under way of a partition in a trial; the limit is 10,000 records, and bytes (runtime/buses/kafka/lane.ts), but with a fault it comes to no more than this. */
 const IN_FLIGHT = 3_000;
 /** A process writes its counts every 250 ms; so many messages can't be more, even on a busy machine. */
 const UNFLUSHED_S = 3;
