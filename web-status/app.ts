@@ -27,8 +27,8 @@ export function router({ get, post, problem }: Routes, log: Logger): Router {
   return page;
 }
 
-/** A letter may be edited that is as large as a record of Kafka may be by default. */
-const MOST_BODY = "2mb";
+/** A letter may be edited that is as large as a record of Kafka may be by default: a form takes up to three bytes for one, and more for layout. */
+const MOST_BODY = "8mb";
 
 const NOT_FOUND = {
   status: 404,

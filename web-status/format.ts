@@ -75,10 +75,29 @@ export function age(at: number, now: number): string {
 
 /** Time of day in UTC: `14:03:22 UTC`. */
 export function clock(at: number): string {
-  return `${new Date(at).toISOString().slice(11, 19)} UTC`;
+  return `${iso(at).slice(11, 19) || "–"} UTC`;
+}
+
+/** The same with milliseconds and without the zone: `14:03:22.123`. */
+export function exactClock(at: number): string {
+  return iso(at).slice(11, 23) || "–";
 }
 
 /** Day and time in UTC: `2026-11-21 14:03:22`. */
 export function time(at: number): string {
-  return new Date(at).toISOString().slice(0, 19).replace("T", " ");
+  return iso(at).slice(0, 19).replace("T", " ") || "–";
 }
+
+/** The same with milliseconds and the zone: `2026-11-21 14:03:22.123 UTC`. */
+export function exactTime(at: number): string {
+  return iso(at).replace("T", " ").replace("Z", " UTC") || "–";
+}
+
+/** "": messages tell of times, and it is none that a date can have. */
+function iso(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
+}
+
+/** As a part of an address; half of a surrogate pair, which an address can't have, is lost. */
+export const inAddress = (text: string): string => encodeURIComponent(text.toWellFormed());

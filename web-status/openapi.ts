@@ -8,6 +8,7 @@ const ERRORS = {
   403: "It is for operators",
   404: "There is no such thing",
   409: "Nothing was done, since something else was before",
+  415: "The body is of a type that is not read",
   422: "It can't be done",
   429: "Too many wrong passwords: Retry-After says when to try again",
   503: "Redis or the bus can't be reached",
@@ -28,8 +29,8 @@ export function openApi(resources: readonly Resource[], deeds: readonly Deed[]):
   for (const { path, summary, body, answer } of deeds) {
     const parameters = parametersOf(body, path).filter((parameter) => parameter.in === "path");
     const names = new Set(parameters.map(({ name }) => name));
-    const rest = z.object(Object.fromEntries(Object.entries(body.shape).filter(([name]) => !names.has(name))));
-    const requestBody = { required: true, content: json(rest) };
+    const rest = z.object(Object.fromEntries(Object.entries(body.shape).filter(([name]) => !names.has(name)))).strict();
+    const requestBody = { required: true, content: json(rest, "input") };
     add(path, {
       post: { summary, parameters, requestBody, security: [{ operator: [] }], responses: responses(answer) },
     });
@@ -43,7 +44,7 @@ export function openApi(resources: readonly Resource[], deeds: readonly Deed[]):
   };
 }
 
-const json = (schema: z.ZodType) => ({ "application/json": { schema: schemaOf(schema) } });
+const json = (schema: z.ZodType, io?: "input") => ({ "application/json": { schema: schemaOf(schema, io) } });
 
 function schemaOf(schema: z.ZodType, io: "input" | "output" = "output"): object {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });

@@ -71,14 +71,29 @@ const NOBODY: Visitor = { name: null, by: null, mayAct: false, seesDetails: fals
 
 /** Express's own: one value a name is all that anybody needs. */
 function asked<T extends z.ZodObject>(schema: T, request: Request): z.output<T> {
-  const values = { ...request.query, ...(request.body as object | undefined), ...request.params };
-  const parsed = schema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new WrongQuery(`${issue!.path.join(".")}: ${issue!.message}`);
+  return parsed(schema, { ...request.query, ...request.params });
+}
+
+/** What is not understood is refused: who misspells a filter does not mean all letters. */
+function bodyOf<T extends z.ZodObject>(schema: T, request: Request): z.output<T> {
+  if (request.is(BODIES) === false)
+    throw new WrongType(
+      `a body of type ${request.get("Content-Type") ?? "none"} is not read: send ${BODIES.join(" or ")}`,
+    );
+  return parsed(schema.strict(), { ...(request.body as object | undefined), ...request.params }) as z.output<T>;
+}
+
+const BODIES = ["application/json", "application/x-www-form-urlencoded"];
+
+function parsed<T extends z.ZodObject>(schema: T, values: object): z.output<T> {
+  const read = schema.safeParse(values);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new WrongQuery([issue!.path.join("."), issue!.message].filter(Boolean).join(": "));
 }
 
 class WrongQuery extends Error {}
+class WrongType extends Error {}
 
 /** As a page, as a stream of its updates, or as JSON, whichever is asked for. */
 export async function forPeople(each: Resource, request: Request, serving: Serving): Promise<Reply> {
@@ -92,7 +107,7 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
     if (kind === "text/event-stream") {
       const key = JSON.stringify([request.baseUrl, request.path, query, visitor.mayAct, visitor.seesDetails]);
       const instead = (error: unknown) => {
-        const what = told(error);
+        const what = problemOf(error);
         return trouble({ ...what, back: null, isAskedAgain: what.status === 503 });
       };
       return { events: serving.live.join(key, () => main().catch(instead)) };
@@ -117,7 +132,7 @@ const done = (
 ): Promise<Reply> =>
   answered(request, serving, async (visitor) => {
     if (!visitor.mayAct || visitor.name === null) throw new Refused("only operators may do this: log in as one");
-    const body = asked(each.body, request);
+    const body = bodyOf(each.body, request);
     return reply(await each.run(body, visitor.name), body);
   });
 
@@ -132,7 +147,7 @@ export async function answered(
   try {
     return await answer(visitor);
   } catch (error) {
-    return problemFor(request, told(error), visitor, answering);
+    return problemFor(request, problemOf(error), visitor, answering);
   }
 }
 
@@ -151,7 +166,8 @@ function allow({ needsDetails }: Resource, { seesDetails }: Visitor): void {
 }
 
 /** The words of an error that the page or metrobus itself raised are for people, and hold no secret. Others are thrown on. */
-function told(error: unknown): Problem {
+function problemOf(error: unknown): Problem {
+  if (error instanceof WrongType) return { status: 415, title: "Not understood", text: error.message };
   if (error instanceof WrongQuery) return { status: 400, title: TITLES[400], text: error.message };
   if (error instanceof Refused) return { status: 403, title: TITLES[403], text: error.message };
   if (error instanceof NotFound) return { status: 404, title: "Not found", text: error.message };

@@ -5,6 +5,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Topology } from "../../web-status/map/answer.ts";
 import type { LettersAnswer } from "../../web-status/letters/list.ts";
+import type { TripsAnswer } from "../../web-status/trips/find.ts";
 import type { StopsAnswer } from "../../web-status/stop/list.ts";
 import type { StopAnswer } from "../../web-status/stop/answer.ts";
 import { startWeb } from "../../web-status/server.ts";
@@ -43,6 +44,8 @@ async function expectNotSent(page: Page, json: string, button: string): Promise<
   expect([await field.inputValue(), why]).toEqual([json, expect.stringMatching(/^This is not JSON: /)]);
 }
 /** Text that would be something else where it is not escaped. */
+/** Halves of surrogate pairs, and a time that no date can have. */
+const NO_TEXT_AND_NO_TIME = String.raw`{"header":{"id":"\ud800","boarded":1e400,"historical_route":["\udc00","\udc01"],"visits":"1:a:9e9","route":[]},"payload":1}`;
 const HOSTILE = `<script>alert("1")</script><img src=x onerror=alert(2)>'"&amp;</bdi></pre></textarea>\u202e\u2066rtl`;
 const LONG = "y".repeat(10_000);
 
@@ -495,6 +498,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
     await bus.send([
       { topic: drops, key, value: envelope(HOSTILE), headers },
       { topic: fails, key, value: envelope(`${HOSTILE}2`), headers },
+      { topic: fails, key: null, value: Buffer.from(NO_TEXT_AND_NO_TIME), headers: [] },
     ]);
     await stats.pause(HOSTILE, HOSTILE);
     const counts = (["forwarded", "dropped", "dead"] as const).map((outcome) => ({
@@ -505,8 +509,11 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
     const none = { worked: {}, waited: {}, from: [], gaps: 0, lastSeen: Date.now() };
     const stops = [HOSTILE, LONG.slice(0, 1_000)].map((stop) => ({ stop, counts, ...none }));
     await stats.write({ instance: HOSTILE, sequence: 1, coversMs: 250, stops });
-    await eventually(async () => (await ask<LettersAnswer>("/api/v1/letters")).letters?.length === 1);
-    const letter = (await ask<LettersAnswer>("/api/v1/letters")).letters![0]!.id;
+    const letters = async () => (await ask<LettersAnswer>("/api/v1/letters")).letters ?? [];
+    await eventually(async () => (await letters()).length === 2);
+    const letter = (await letters()).find(({ messageId }) => messageId === `${HOSTILE}2`)!.id;
+    const other = (await letters()).find(({ id }) => id !== letter)!.id;
+    await eventually(async () => (await ask<TripsAnswer>("/api/v1/trips")).trips.length === 3);
     const { id: run } = await ask<{ id: string }>("/api/v1/letters/discard", { reason: `no ${HOSTILE}`, why: HOSTILE });
 
     const by = HOSTILE.slice(0, HOSTILE.indexOf("\u202e"));
@@ -525,10 +532,14 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
       [`/trips?key=${h}`]: HOSTILE,
       [`/trips/${h}`]: HOSTILE,
       [`/trips/${h}2`]: HOSTILE,
+      "/trips": HOSTILE,
+      [`/trips/${encodeURIComponent("\ufffd")}`]: "Dead at",
       [`/trips?field=${h}&value=${h}`]: by,
       "/letters": HOSTILE,
       [`/letters?reason=${h}&key=${h}`]: by,
       [`/letters/${letter}`]: HOSTILE,
+      [`/letters/${other}`]: HOSTILE,
+      "/letters?since=8640000000000000": by,
       [`/runs/${run}`]: HOSTILE,
       "/audit": HOSTILE,
       [`/send?topic=${h.slice(0, 200)}`]: by,

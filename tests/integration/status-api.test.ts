@@ -147,6 +147,47 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("is no topic name")]);
   });
 
+  test("whose letters a bulk run is about is for those to see who may see what messages hold", async () => {
+    const { ask: asAnn, web } = scene;
+    const personal = { key: "joe@example.com", messageId: "order of joe", error: "joe is unknown" };
+    const why = "joe asked for it";
+    const { id } = await asAnn<{ id: string }>("/api/v1/letters/discard", { ...personal, reason: "none", why });
+    const told = async (path: string, headers: Record<string, string>) =>
+      await (await fetch(web.url + path, { headers })).text();
+    for (const path of [`/api/v1/runs/${id}`, "/api/v1/letters", `/runs/${id}`]) {
+      const isPage = path.startsWith("/runs");
+      const accept = isPage ? "text/html" : "application/json";
+      const toAll = await told(path, { accept });
+      expect.soft([path, toAll.includes("none"), toAll.includes("joe")]).toEqual([path, true, false]);
+      if (isPage) continue; // logged in by a cookie
+      const whole = await told(path, { accept, authorization: basic("ann") });
+      for (const word of [...Object.values(personal), why])
+        expect.soft([path, word, whole.includes(word)]).toEqual([path, word, true]);
+    }
+  });
+
+  test("a body that is not understood does nothing, and all letters are meant only where that is said", async () => {
+    const send = async (deed: "replay" | "discard", type: string, body: string) => {
+      const headers = { authorization: basic("ann"), "content-type": type };
+      const url = `${scene.web.url}/api/v1/letters/${deed}`;
+      const { status, answer } = await ask(url, { method: "POST", headers, body });
+      return [status, (answer as { error?: string }).error ?? ""] as const;
+    };
+    const runs = async () => (await scene.ask<LettersAnswer>("/api/v1/letters")).runs.map(({ id }) => id);
+    const before = await runs();
+    const charge = JSON.stringify({ stop: "Charge" });
+    for (const [deed, type, body, status, words] of [
+      ["discard", "application/json", JSON.stringify({ ids: ["0-1"], why: "no" }), 400, "ids"],
+      ["replay", "application/x-www-form-urlencoded", charge, 400, "Charge"],
+      ["replay", "text/plain", charge, 415, "text/plain"],
+      ["replay", "application/json", "{}", 422, "all: true"],
+    ] as const)
+      expect.soft(await send(deed, type, body)).toEqual([status, expect.stringContaining(words)]);
+    expect(await runs()).toEqual(before);
+    const none = JSON.stringify({ all: true, state: "replayed", why: "no" });
+    expect(await send("discard", "application/json", none)).toEqual([200, ""]);
+  });
+
   test("errors are as the document has them", async () => {
     const headers = { authorization: basic("ann"), "content-type": "application/json" };
     const nobody = { authorization: `Basic ${Buffer.from("ann:wrong password").toString("base64")}` };

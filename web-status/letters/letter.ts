@@ -36,11 +36,27 @@ const answer = letterSchema.extend({
   payload: z.unknown().describe("What its envelope holds, or the whole value; missing: it is no JSON"),
   value: z.string().nullable().describe("All bytes of its value, in base64"),
   audit: z.array(action).describe("What was done with it, newest first"),
+  auditBack: epochMs.nullable().describe("What was done before then was not looked at; null: all was"),
   blocked,
 });
 export type LetterAnswer = z.infer<typeof answer>;
 
 const OF_AUDIT = 50;
+/** Of twenty thousand actions at most, each: a bulk run behind the letter's own may be a large one. */
+const AUDIT_PAGES = 10;
+
+async function auditOf(source: LetterSource, letter: string): Promise<Pick<LetterAnswer, "audit" | "auditBack">> {
+  const audit: LetterAnswer["audit"] = [];
+  let page: { readonly back: number | null; readonly more: { readonly cursor: string } | null } | undefined;
+  for (let pages = 0; pages < AUDIT_PAGES && audit.length < OF_AUDIT && page?.more !== null; pages++) {
+    const found = await source
+      .letters()
+      .auditPage({ letter, limit: OF_AUDIT - audit.length, before: page?.more?.cursor });
+    audit.push(...found.actions.map((each) => ({ ...each })));
+    page = found;
+  }
+  return { audit, auditBack: page?.more ? page.back : null };
+}
 
 /** One dead letter, whole. */
 export const letter = (source: LetterSource): Resource =>
@@ -57,8 +73,8 @@ export const letter = (source: LetterSource): Resource =>
       const found = await source.letters().show(asked.id);
       if (!found) throw new NotFound(`there is no dead letter ${asked.id}: retention may have removed it`);
       const goesTo = new Set([...(found.from ? [found.from.topic] : []), ...found.ahead]);
-      const [{ actions }, why, missing] = await Promise.all([
-        source.letters().auditPage({ letter: asked.id, limit: OF_AUDIT }),
+      const [audited, why, missing] = await Promise.all([
+        auditOf(source, asked.id),
         mayAct ? source.blocked() : null,
         mayAct ? source.missing([...goesTo]) : [],
       ]);
@@ -72,7 +88,7 @@ export const letter = (source: LetterSource): Resource =>
         missing: [...missing],
         payload: found.payloadJson && exactJson(found.payloadJson),
         value: found.value?.toString("base64") ?? null,
-        audit: actions.map((each) => ({ ...each })),
+        ...audited,
         blocked: why,
       } satisfies LetterAnswer;
     },

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { UnknownTopic, type Letter, type LetterGroup, type LetterPage } from "metrobus";
+import { Unavailable, UnknownTopic, type Letter, type LetterGroup, type LetterPage } from "metrobus";
+import type { Visitor } from "../access/access.ts";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
@@ -39,6 +40,7 @@ const answer = z.object({
   looked: z.number(),
   back: epochMs.nullable().describe("How far back it was looked"),
   runs: z.array(run).describe("The newest bulk runs"),
+  runsFault: z.string().nullable().describe("Why bulk runs can't be read; null: they can"),
   blocked,
 });
 export type LettersAnswer = z.infer<typeof answer>;
@@ -55,11 +57,12 @@ export const letters = (source: LetterSource): Resource =>
     answer,
     title: () => "Dead letters",
     show: showLetters,
-    async read({ before, ...filter }, { seesDetails, mayAct }) {
+    async read({ before, ...filter }, visitor) {
+      const { seesDetails, mayAct } = visitor;
       const wanted = given(filterSchema.parse(filter));
       const [found, runs, why] = await Promise.all([
         seesDetails ? source.letters().page({ filter: wanted, limit: A_PAGE, before }).catch(noneYet) : null,
-        source.runs().list(),
+        newestRuns(source, visitor),
         mayAct ? source.blocked() : null,
       ]);
       const counted = source.groups();
@@ -75,11 +78,22 @@ export const letters = (source: LetterSource): Resource =>
         rewinds: mayAct ? rewindsOf(counted.groups, found?.letters ?? []) : [],
         looked: found?.looked ?? 0,
         back: found?.back ?? null,
-        runs: runs.slice(0, RUNS).map(runAnswer),
+        ...runs,
         blocked: why,
       } satisfies LettersAnswer;
     },
   });
+
+/** They are in Redis, letters are not: without it letters are shown all the same. */
+async function newestRuns(source: LetterSource, visitor: Visitor): Promise<Pick<LettersAnswer, "runs" | "runsFault">> {
+  try {
+    const found = await source.runs().list();
+    return { runs: found.slice(0, RUNS).map((each) => runAnswer(each, visitor)), runsFault: null };
+  } catch (error) {
+    if (error instanceof Unavailable) return { runs: [], runsFault: error.message };
+    throw error;
+  }
+}
 
 const rewindsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
   [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited }) => visited)])]

@@ -5,8 +5,10 @@ import { epochMs, optional } from "../schemas.ts";
 export const state = z.enum(["open", "asked", "replayed", "discarded"]);
 
 const text = z.string().trim().max(1_024);
+/** What a date can have. */
+const LONGEST_MS = 8.64e15;
 const time = z.union([
-  z.coerce.number().int(),
+  z.coerce.number().int().min(-LONGEST_MS).max(LONGEST_MS),
   z.iso.datetime({ local: true }).transform((at) => Date.parse(`${at.replace(/Z$/, "")}Z`)),
 ]);
 /** What letters are meant, as a form or a query has it: an empty field means any. */
@@ -57,7 +59,7 @@ export const report = z.object({
 export const run = z.object({
   id: z.string(),
   action: z.enum(["replay", "discard"]),
-  filter: z.record(z.string(), z.unknown()),
+  filter: z.record(z.string(), z.unknown()).describe("Without key, message id and error where you may not see details"),
   from: z.string().nullable().describe("Rewound to this stop; null: to where each failed"),
   route: z
     .array(z.string())
@@ -65,12 +67,12 @@ export const run = z.object({
     .describe("On to these stops, the next one first; null: to those of each letter's route"),
   rate: z.number().describe("Letters a second, at most; 0: as fast as it goes"),
   by: z.string(),
-  why: z.string(),
+  why: z.string().describe('"": none, or you may not see it'),
   at: epochMs,
   state: z.enum(["running", "stopping", "stopped", "done", "failed"]),
   total: z.number().nullable(),
-  report,
-  error: z.string(),
+  report: report.describe("Without failures where you may not see details"),
+  error: z.string().describe('Why it has failed; "": it has not, or you may not see it'),
   worker: z.string().describe('The process that works on it; "": none now'),
 });
 

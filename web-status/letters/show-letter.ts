@@ -1,4 +1,4 @@
-import { time } from "../format.ts";
+import { inAddress, time } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LetterAnswer } from "./letter.ts";
@@ -23,14 +23,15 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
     words: STATES[letter.state],
     isHandled: letter.state === "replayed" || letter.state === "discarded",
     when: time(letter.time),
-    stopHref: letter.stop ? `${base}/stops/${encodeURIComponent(letter.stop)}` : null,
-    tripHref: letter.messageId ? `${base}/trips/${encodeURIComponent(letter.messageId)}` : null,
+    stopHref: letter.stop ? `${base}/stops/${inAddress(letter.stop)}` : null,
+    tripHref: letter.messageId ? `${base}/trips/${inAddress(letter.messageId)}` : null,
     place: letter.from && `${letter.from.topic}, partition ${letter.from.partition}, offset ${letter.from.offset}`,
     rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
     route: letter.visited.length + letter.ahead.length > 0 ? letter.ahead.join(", ") : null,
     willFail: letter.missing.length > 0 ? willFail(letter.missing) : null,
     json: isJson ? JSON.stringify(letter.payload, null, 2) : null,
     hex: isJson ? null : hexDump(Buffer.from(letter.value ?? "", "base64")),
+    auditBack: letter.auditBack === null ? null : time(letter.auditBack),
     audit: letter.audit.map((each) => ({ ...each, when: time(each.time), words: OUTCOMES[each.outcome] })),
   });
 }

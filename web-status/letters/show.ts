@@ -1,4 +1,4 @@
-import { age, count, figure, time } from "../format.ts";
+import { age, count, figure, inAddress, time } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LettersAnswer } from "./list.ts";
@@ -26,15 +26,17 @@ export function showLetters(
   const left = found.groups
     .filter((group) => fits(group, filter))
     .reduce((sum, { open, asked }) => sum + open + asked, 0);
-  const isByGroup = Object.entries(filter).every(
-    ([name, value]) => value === undefined || name === "stop" || name === "reason",
-  );
+  // What is beyond the first thousand groups is not counted by what it is.
+  const isByGroup =
+    !found.other &&
+    Object.entries(filter).every(([name, value]) => value === undefined || name === "stop" || name === "reason");
   return lettersPage({
     ...shown,
     filter: Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, shownValue(name, value)])),
     fields: hidden(filter),
     isFiltered: Object.values(filter).some((value) => value !== undefined),
     fault: found.fault,
+    runsFault: found.runsFault,
     blocked: found.blocked,
     counted: found.read < found.all ? `${count(found.read)} of ${count(found.all)}` : null,
     total: found.total && { ...figures(found.total) },
@@ -42,7 +44,7 @@ export function showLetters(
       ...group,
       ...figures(group),
       href: address(here, { stop: group.stop, reason: group.reason, error: group.error || undefined }),
-      stopHref: `${base}/stops/${encodeURIComponent(group.stop)}`,
+      stopHref: `${base}/stops/${inAddress(group.stop)}`,
       last: time(group.last),
     })),
     other: found.other && figures(found.other),
@@ -51,7 +53,7 @@ export function showLetters(
       found.letters.map((letter) => ({
         ...letter,
         href: `${here}/${letter.id}`,
-        tripHref: letter.messageId ? `${base}/trips/${encodeURIComponent(letter.messageId)}` : null,
+        tripHref: letter.messageId ? `${base}/trips/${inAddress(letter.messageId)}` : null,
         when: time(letter.time),
         errorText: `${letter.error}: ${letter.message}`,
       })),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { compact, count, duration, rate, share } from "../format.ts";
+import { compact, count, duration, inAddress, rate, share } from "../format.ts";
 import type { MapWay, State } from "./answer.ts";
 import type { Station } from "./grouping.ts";
 
@@ -37,8 +37,7 @@ export function mapHref({ base, search }: Asked, group: string | null): string {
   return `${base}/${query.size > 0 ? `?${String(query)}` : ""}`;
 }
 
-export const stopHref = ({ base }: Asked, stop: string): string =>
-  `${base}/stops/${encodeURIComponent(stop.toWellFormed())}`;
+export const stopHref = ({ base }: Asked, stop: string): string => `${base}/stops/${inAddress(stop)}`;
 
 export const isGroup = ({ id }: Station): boolean => id.startsWith("group:");
 

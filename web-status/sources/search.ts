@@ -22,7 +22,7 @@ export interface Search {
 }
 
 export interface SearchResult {
-  /** Newest first. */
+  /** The newest hundred, newest first. */
   readonly found: readonly Found[];
   /** How many messages were looked at. */
   readonly looked: number;
@@ -37,12 +37,13 @@ const WITHIN_MS = 5_000;
 
 /** Looks through the newest messages of topics. Throws Unavailable. */
 export async function search({ bus }: MetroBus, { topics, fits }: Search): Promise<SearchResult> {
-  const found: Found[] = [];
+  let found: Found[] = [];
   const deadline = performance.now() + WITHIN_MS;
   let looked = 0;
   let back: number | null = null;
-  const isOver = () => looked >= MOST_LOOKED || found.length >= MOST_FOUND || performance.now() > deadline;
+  const isOver = () => looked >= MOST_LOOKED || performance.now() > deadline;
   for (const topic of topics) {
+    if (isOver()) break;
     if (!(await bus.knows(topic))) continue;
     const lanes = await bus.state(GROUP, topic);
     const ofALane = Math.max(1, Math.floor(MOST_LOOKED / topics.length / lanes.length));
@@ -56,13 +57,16 @@ export async function search({ bus }: MetroBus, { topics, fits }: Search): Promi
         isFirst = false;
         const message = readMessage(record);
         if (message && fits(message)) found.push(message);
+        if (found.length >= 2 * MOST_FOUND) found = newest(found);
         if (++looked % 100 === 0) await nextTurn();
         if (isOver()) break;
       }
     }
   }
-  return { found: found.toSorted((a, b) => b.at - a.at), looked, back: isOver() ? null : back };
+  return { found: newest(found), looked, back: isOver() ? null : back };
 }
+
+const newest = (found: readonly Found[]): Found[] => found.toSorted((a, b) => b.at - a.at).slice(0, MOST_FOUND);
 
 /** Nobody is in it, and nothing is committed. */
 const GROUP = "metrobus-search";

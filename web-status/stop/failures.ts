@@ -1,4 +1,4 @@
-import { age, count } from "../format.ts";
+import { age, count, inAddress } from "../format.ts";
 import { lettersHref } from "./outcomes.ts";
 import type { StopAnswer } from "./answer.ts";
 
@@ -33,7 +33,7 @@ export function failureGroups({ stop, at: now, failures, instances, vanished }: 
       letters: outcome === "dead" ? lettersHref(base, stop, detail) : null,
       error: errorText(newest),
       id,
-      href: `${base}/trips/${encodeURIComponent(id)}`,
+      href: `${base}/trips/${inAddress(id)}`,
       attempt,
       instances: on.length <= 2 ? on.map(named).join(", ") : `${count(on.length)} instances`,
     };

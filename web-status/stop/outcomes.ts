@@ -1,4 +1,4 @@
-import { figure, rate, share } from "../format.ts";
+import { figure, inAddress, rate, share } from "../format.ts";
 import type { StopAnswer } from "./answer.ts";
 
 /** What becomes of messages, in the order in which the page shows it. */
@@ -16,7 +16,7 @@ export const KINDS = Object.keys(LABELS) as Kind[];
 export function outcomes({ stop, counts, totals }: StopAnswer, base: string) {
   const sum = { ...totals };
   const hrefOf = (kind: Kind, detail: string): string | null => {
-    if (kind === "forwarded") return `${base}/stops/${encodeURIComponent(detail)}`;
+    if (kind === "forwarded") return `${base}/stops/${inAddress(detail)}`;
     return kind === "dead" ? lettersHref(base, stop, detail) : null;
   };
   return KINDS.filter((kind) => kind !== "later" || totals.later > 0).map((kind) => ({

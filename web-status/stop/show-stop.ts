@@ -1,4 +1,4 @@
-import { age, clock, count, duration, figure, rate } from "../format.ts";
+import { age, clock, count, duration, figure, inAddress, rate } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import { charts } from "./charts.ts";
@@ -16,7 +16,7 @@ const SPANS = [
 
 /** Texts and series of one stop, ready to be escaped. */
 export function showStop(stop: StopAnswer, shown: Shown): string {
-  const here = `${shown.base}/stops/${encodeURIComponent(stop.stop)}`;
+  const here = `${shown.base}/stops/${inAddress(stop.stop)}`;
   return stopPage({
     ...shown,
     name: stop.stop,
@@ -43,7 +43,7 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
             ? "–"
             : age(lane.movedAt, stop.at),
       message: lane.message,
-      messageHref: lane.message && `${shown.base}/trips/${encodeURIComponent(lane.message)}`,
+      messageHref: lane.message && `${shown.base}/trips/${inAddress(lane.message)}`,
     })),
     versions: versions(stop.instances),
     instances: [

@@ -53,7 +53,7 @@ export interface TripSources {
   readonly lag: Lag;
 }
 
-/** Messages by id, key or what they hold: among recorded trips, and else among the newest messages of all topics. */
+/** Messages by id, key or what they hold: among recorded trips, and the newest messages of all topics. */
 export const trips = (sources: TripSources): Resource =>
   resource({
     path: "/trips",
@@ -65,17 +65,20 @@ export const trips = (sources: TripSources): Resource =>
     title: () => "Trips",
     show: showTrips,
     async read({ id, key, field, value, failed }) {
-      const ids = await keptIds(sources.trips, { id, key, failed });
-      const kept =
-        field && value ? [] : (await Promise.all(ids.map((each) => sources.trips.trip(each)))).filter(isThere);
+      const tripsOf = async (ids: readonly string[]) => {
+        const found = await Promise.all(ids.map((each) => sources.trips.trip(each)));
+        return found.filter((trip): trip is Trip => trip !== null && (!failed || hasFailed(trip)));
+      };
+      const kept = field && value ? [] : await tripsOf(await keptIds(sources.trips, { id, key, failed }));
       const wanted = field && value ? byField(field, value) : byIdOrKey(id, key);
-      const inTopics =
-        wanted && kept.length === 0
-          ? await inTheTopics(sources, wanted)
-          : { found: [], looked: null, back: null, fault: null };
-      const more = newestOfEach(inTopics.found).map(summaryOfFound);
+      // Of a key's messages only a share is recorded; an id is one message.
+      const isFound = id !== undefined && id !== "" && kept.length > 0;
+      const inTopics = wanted && !isFound ? await inTheTopics(sources, wanted) : NOT_LOOKED;
+      const others = newestOfEach(inTopics.found).filter((each) => !kept.some((trip) => trip.id === each.id));
+      // What has failed is recorded, whatever the share.
+      const more = failed ? (await tripsOf(others.map((each) => each.id))).map(summaryOf) : others.map(summaryOfFound);
       return {
-        trips: [...kept.map(summaryOf), ...more],
+        trips: [...kept.map(summaryOf), ...more].toSorted((a, b) => b.at - a.at),
         looked: inTopics.looked,
         back: inTopics.back,
         fault: inTopics.fault,
@@ -83,7 +86,10 @@ export const trips = (sources: TripSources): Resource =>
     },
   });
 
-const isThere = (trip: Trip | null): trip is Trip => trip !== null;
+const NOT_LOOKED = { found: [], looked: null, back: null, fault: null };
+
+const hasFailed = ({ visits }: Trip): boolean =>
+  visits.some(({ outcome }) => outcome === "dead" || outcome === "later");
 
 async function keptIds(store: TripStore, { id, key, failed }: Record<"id" | "key" | "failed", string | undefined>) {
   if (id) return [id];

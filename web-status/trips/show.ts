@@ -1,5 +1,5 @@
 import { exactJson } from "metrobus";
-import { age, clock, count, duration } from "../format.ts";
+import { age, clock, count, duration, exactClock, exactTime, inAddress } from "../format.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { TripsAnswer, TripSummary } from "./find.ts";
@@ -34,7 +34,7 @@ export function showTrips(
 }
 
 const summary = ({ id, key, stops, outcome, detail, at, isKept }: TripSummary, base: string) => ({
-  href: `${base}/trips/${encodeURIComponent(id)}`,
+  href: `${base}/trips/${inAddress(id)}`,
   id,
   key,
   stops: stops.join(" → "),
@@ -51,13 +51,13 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
     ...shown,
     id,
     key,
-    boarded: new Date(boarded).toISOString().replace("T", " ").replace("Z", " UTC"),
+    boarded: exactTime(boarded),
     took: visits.length > 0 ? duration(Math.max(0, now.since - boarded)) : null,
     words: inWords(now, at),
     kind: now.state,
     isRecorded: source === "recorded",
     ahead: ahead.map((stop) => ({ stop, href: stopHref(shown.base, stop) })),
-    letters: now.state === "dead" ? `${shown.base}/letters?messageId=${encodeURIComponent(id)}` : null,
+    letters: now.state === "dead" ? `${shown.base}/letters?messageId=${inAddress(id)}` : null,
     header: header && JSON.stringify(header, null, 2),
     visits: visits.map((visit, n) => ({
       ...visit,
@@ -65,7 +65,7 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
       nextHref: visit.outcome === "forwarded" ? stopHref(shown.base, visit.detail) : null,
       outcomeText: OUTCOMES[visit.outcome],
       since: n === 0 ? null : `+${duration(visit.at - boarded)}`,
-      time: new Date(visit.at).toISOString().slice(11, 23),
+      time: exactClock(visit.at),
       waited: duration(visit.waitedMs),
       worked: source === "recorded" ? workedFor(visit) : null,
       place: visit.offset === "" ? null : `partition ${visit.partition}, offset ${visit.offset}`,
@@ -80,7 +80,7 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
 const workedFor = ({ workedMs, offset }: TripAnswer["visits"][number]): string =>
   offset === "" && workedMs === 0 ? "< 1 ms" : duration(workedMs);
 
-const stopHref = (base: string, stop: string): string => `${base}/stops/${encodeURIComponent(stop)}`;
+const stopHref = (base: string, stop: string): string => `${base}/stops/${inAddress(stop)}`;
 
 function inWords({ state, stop, since, why }: TripAnswer["now"], at: number): string {
   if (state === "travelling")
