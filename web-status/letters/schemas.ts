@@ -5,10 +5,10 @@ import { epochMs, optional } from "../schemas.ts";
 export const state = z.enum(["open", "asked", "replayed", "discarded"]);
 
 const text = z.string().trim().max(1_024);
-/** What a date can have. */
-const LONGEST_MS = 8.64e15;
+/** The end of the year 9999: a form's field for times ends there. */
+const LATEST = 253_402_300_799_999;
 const time = z.union([
-  z.coerce.number().int().min(-LONGEST_MS).max(LONGEST_MS),
+  z.coerce.number().int().min(0).max(LATEST),
   z.iso.datetime({ local: true }).transform((at) => Date.parse(`${at.replace(/Z$/, "")}Z`)),
 ]);
 /** What letters are meant, as a form or a query has it: an empty field means any. */
