@@ -19,7 +19,14 @@ export async function sideBySide(
   rounds: number,
   target: Row["target"],
 ): Promise<readonly Row[]> {
-  const { [what]: found } = await inTurn(bench, rounds, { [what]: () => together(bench, one, other) });
+  let round = 0;
+  // Who is started first may have it easier.
+  const run = async () => {
+    if (round++ % 2 === 0) return await together(bench, one, other);
+    const { one: ofOther, other: ofOne } = await together(bench, other, one);
+    return { one: ofOne, other: ofOther };
+  };
+  const { [what]: found } = await inTurn(bench, rounds, { [what]: run });
   return ratio(what, each(found, "one"), each(found, "other"), target);
 }
 
