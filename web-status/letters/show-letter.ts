@@ -3,6 +3,7 @@ import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LetterAnswer } from "./letter.ts";
 import { OUTCOMES } from "./show.ts";
+import { twigsOf } from "./tree.ts";
 
 const letterPage = view("letter");
 
@@ -15,7 +16,7 @@ const STATES = {
 
 export function showLetter(letter: LetterAnswer, shown: Shown): string {
   const { base } = shown;
-  const isJson = letter.payload !== undefined;
+  const json = letter.payload === undefined ? null : JSON.stringify(letter.payload, null, 2);
   return letterPage({
     ...shown,
     ...letter,
@@ -29,12 +30,16 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
     rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
     route: letter.visited.length + letter.ahead.length > 0 ? letter.ahead.join(", ") : null,
     willFail: letter.missing.length > 0 ? willFail(letter.missing) : null,
-    json: isJson ? JSON.stringify(letter.payload, null, 2) : null,
-    hex: isJson ? null : hexDump(Buffer.from(letter.value ?? "", "base64")),
+    json,
+    twigs: json && json.length <= LONGEST_TREE ? twigsOf(letter.payload) : null,
+    hex: json !== null ? null : hexDump(Buffer.from(letter.value ?? "", "base64")),
     auditBack: letter.auditBack === null ? null : time(letter.auditBack),
     audit: letter.audit.map((each) => ({ ...each, when: time(each.time), words: OUTCOMES[each.outcome] })),
   });
 }
+
+/** Characters; what is longer is shown as text alone. */
+const LONGEST_TREE = 100_000;
 
 function willFail(missing: readonly string[]): string {
   const names = new Intl.ListFormat("en").format(missing);

@@ -136,8 +136,6 @@ export function showRun(run: RunAnswer, shown: Shown): string {
     ...runFacts(run),
     id: run.id,
     here: `${shown.base}/runs/${run.id}`,
-    failures: shown.visitor.seesDetails
-      ? run.report.failures.map(({ letter, why }) => ({ letter, why, href: `${shown.base}/letters/${letter}` }))
-      : [],
+    failures: run.report.failures.map(({ letter, why }) => ({ letter, why, href: `${shown.base}/letters/${letter}` })),
   });
 }
