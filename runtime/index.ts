@@ -75,6 +75,7 @@ export type {
   StopSnapshot,
 } from "./stats-store.ts";
 export { MAX_DETAILS, SPANS } from "./stats-store.ts";
+export { hasFailed } from "./trip-store.ts";
 export type { FailedVisit, Failures, Trip, TripStore, TripVisit } from "./trip-store.ts";
 export { merge, quantile } from "./histogram.ts";
 export { untilSignal } from "./signals.ts";

@@ -118,6 +118,7 @@ export const SHARES_KEPT = 20;
 /** The full seconds before now of which the rate of boarding is the mean. */
 export const BOARDING_SECONDS = 5;
 
+/** Whether a visit failed: its message became a dead letter, or was put off. */
 export const hasFailed = ({ outcome }: Pick<TripVisit, "outcome">): boolean =>
   outcome === "dead" || outcome === "later";
 

@@ -44,8 +44,9 @@ export interface Deed<Body extends z.ZodObject = z.ZodObject, Answer extends obj
 
 export const resource = <Query extends z.ZodObject, Answer>(it: Resource<Query, Answer>): Resource =>
   it as unknown as Resource;
+/** Of its body nothing is left out silently: who misspells a filter does not mean all letters. */
 export const deed = <Body extends z.ZodObject, Answer extends object>(it: Deed<Body, Answer>): Deed =>
-  it as unknown as Deed;
+  ({ ...it, body: it.body.strict() }) as unknown as Deed;
 
 /** There is no such thing. Its message is shown. */
 export class NotFound extends Error {}

@@ -74,13 +74,12 @@ function asked<T extends z.ZodObject>(schema: T, request: Request): z.output<T> 
   return parsed(schema, { ...request.query, ...request.params });
 }
 
-/** What is not understood is refused: who misspells a filter does not mean all letters. */
 function bodyOf<T extends z.ZodObject>(schema: T, request: Request): z.output<T> {
   if (request.is(BODIES) === false)
     throw new WrongType(
       `a body of type ${request.get("Content-Type") ?? "none"} is not read: send ${BODIES.join(" or ")}`,
     );
-  return parsed(schema.strict(), { ...(request.body as object | undefined), ...request.params }) as z.output<T>;
+  return parsed(schema, { ...(request.body as object | undefined), ...request.params });
 }
 
 const BODIES = ["application/json", "application/x-www-form-urlencoded"];

@@ -4,10 +4,10 @@ import type { Visitor } from "../access/access.ts";
 import { NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
 import { optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
-import { filterFields, filterSchema, given, run, run as runSchema, stopsOf } from "./schemas.ts";
+import { filterFields, filterSchema, given, run, stopsOf } from "./schemas.ts";
 import { showRun } from "./show.ts";
 
-export type RunAnswer = z.infer<typeof runSchema>;
+export type RunAnswer = z.infer<typeof run>;
 
 /** Of a filter, what dead letters are counted by for everybody to see; keys, ids and texts of errors are details. */
 const PUBLIC = ["stop", "reason", "since", "until", "state"];

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Trip, TripStore } from "metrobus";
+import { hasFailed, type Trip, type TripStore } from "metrobus";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
 import type { BusSource } from "../sources/bus.ts";
@@ -67,13 +67,12 @@ export const trips = (sources: TripSources): Resource =>
     async read({ id, key, field, value, failed }) {
       const tripsOf = async (ids: readonly string[]) => {
         const found = await Promise.all(ids.map((each) => sources.trips.trip(each)));
-        return found.filter((trip): trip is Trip => trip !== null && (!failed || hasFailed(trip)));
+        return found.filter((trip): trip is Trip => trip !== null && (!failed || trip.visits.some(hasFailed)));
       };
       const kept = field && value ? [] : await tripsOf(await keptIds(sources.trips, { id, key, failed }));
       const wanted = field && value ? byField(field, value) : byIdOrKey(id, key);
       // Of a key's messages only a share is recorded; an id is one message.
-      const isFound = id !== undefined && id !== "" && kept.length > 0;
-      const inTopics = wanted && !isFound ? await inTheTopics(sources, wanted) : NOT_LOOKED;
+      const inTopics = wanted && !(id && kept.length > 0) ? await inTheTopics(sources, wanted) : NOT_LOOKED;
       const others = newestOfEach(inTopics.found).filter((each) => !kept.some((trip) => trip.id === each.id));
       // What has failed is recorded, whatever the share.
       const more = failed ? (await tripsOf(others.map((each) => each.id))).map(summaryOf) : others.map(summaryOfFound);
@@ -87,9 +86,6 @@ export const trips = (sources: TripSources): Resource =>
   });
 
 const NOT_LOOKED = { found: [], looked: null, back: null, fault: null };
-
-const hasFailed = ({ visits }: Trip): boolean =>
-  visits.some(({ outcome }) => outcome === "dead" || outcome === "later");
 
 async function keptIds(store: TripStore, { id, key, failed }: Record<"id" | "key" | "failed", string | undefined>) {
   if (id) return [id];
