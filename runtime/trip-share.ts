@@ -51,21 +51,19 @@ function halvingsFor(boardedPerSecond: number): number {
 const TELLING = 12;
 const SEED = 0x81_1c_9d_c5 | 0;
 const DOT = 46;
+const FORKS = /(?<=.)(?:\.\d+)+$/s;
 
-/** FNV-1a of an id's end, read backwards, its bits mixed once more: 32 bits. Forks are kept with what they come from: `.<n>` at its end is left out, however often. */
-function hash(id: string): number {
+/**
+ * FNV-1a of an id's end, read backwards, its bits mixed once more: 32 bits. Forks are kept with what they come from: `.<n>` at its end is
+ * left out, however often. Every message pays for it: what may be a fork is looked at only where there is a dot.
+ */
+function hash(id: string, isNoFork = false): number {
   let value = SEED;
-  let read = 0;
-  let isNumber = true;
-  for (let at = id.length - 1; at >= 0 && read < TELLING; at--) {
+  const first = Math.max(0, id.length - TELLING);
+  for (let at = id.length - 1; at >= first; at--) {
     const code = id.charCodeAt(at);
-    if (code === DOT && isNumber && read > 0 && at > 0) {
-      [value, read] = [SEED, 0];
-    } else {
-      isNumber &&= code >= 48 && code <= 57;
-      value = Math.imul(value ^ code, 0x01_00_01_93);
-      read++;
-    }
+    if (code === DOT && !isNoFork) return hash(id.replace(FORKS, ""), true);
+    value = Math.imul(value ^ code, 0x01_00_01_93);
   }
   value = Math.imul(value ^ (value >>> 16), 0x85_eb_ca_6b);
   return value ^ (value >>> 13);

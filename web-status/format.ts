@@ -98,6 +98,3 @@ function iso(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString();
 }
-
-/** As a part of an address; half of a surrogate pair, which an address can't have, is lost. */
-export const inAddress = (text: string): string => encodeURIComponent(text.toWellFormed());

@@ -14,6 +14,7 @@ const STOPS = 500;
 const INSTANCES = 100;
 /** What they look at, in turn; half of all at the map. */
 const VIEWS = ["/", "/stops", "/", "/stops/Stop-7", "/", "/stops/Stop-8?span=6h"];
+const OPENED = 60;
 const WARM_MS = 15_000;
 const MEASURED_MS = 30_000;
 const MALLOC = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" };
@@ -49,6 +50,8 @@ export const viewers: Measure = {
       const before = await usage();
       await sleep(MEASURED_MS);
       const after = await usage();
+      const opened: number[] = [];
+      for (let n = 0; n < OPENED; n++) opened.push(await open(url + VIEWS[n % VIEWS.length]!));
       for (const viewer of watching) viewer.destroy();
       const cores = (after.cpuSeconds - before.cpuSeconds) / (MEASURED_MS / 1_000);
       const what = `${VIEWERS} viewers of one page, ${STOPS} stops, ${INSTANCES} processes`;
@@ -56,6 +59,9 @@ export const viewers: Measure = {
         rows: [
           row(`${what}: memory`, "MB", [after.memoryMB], { atMost: 250 }),
           row(`${what}: of a core`, "%", [cores * 100], { atMost: 50 }),
+          row(`${what}: one more opens a view, the slowest of ${OPENED}`, "ms", [Math.max(...opened)], {
+            atMost: 1_000,
+          }),
         ],
       };
     } finally {
@@ -67,6 +73,15 @@ export const viewers: Measure = {
     }
   },
 };
+
+/** Milliseconds until all of it is there, which shows what is to be seen without any script. */
+async function open(url: string): Promise<number> {
+  const begun = performance.now();
+  const page = await fetch(url, { headers: { accept: "text/html" } });
+  const html = await page.text();
+  if (!html.includes("</html>")) throw new Error(`${url} answered ${page.status} with ${html.length} characters`);
+  return performance.now() - begun;
+}
 
 /** Reads on and on, as a browser does. */
 async function watch(url: string): Promise<IncomingMessage> {

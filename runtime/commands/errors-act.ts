@@ -30,7 +30,7 @@ export function replayCommand(errors: Command): void {
     .description(
       "Sends letters again, as they were, to where they failed: those that are named, or all that fit and are not handled. Each is acted on once, however many ask.",
     )
-    .option("--from <stop>", "rewind to this stop of its route, and visit those behind it again")
+    .option("--from <stop>", "go on from this stop of its route: rewound to one it has visited, or on to one ahead")
     .option("--to <topic>", "to this topic instead")
     .option("--route <stops>", 'with these stops behind it, with commas between; "": it ends there', stopsOf)
     .option("--payload <json>", "with another payload; the letter stays as it is")

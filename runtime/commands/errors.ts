@@ -16,7 +16,7 @@ Examples:
   $ metrobus errors show 2-117                          one of them, whole
   $ metrobus errors replay 2-117 2-118                  these two, to where they failed
   $ metrobus errors replay --reason ETIMEDOUT --rate 50 all that fit, 50 a second
-  $ metrobus errors replay 2-117 --from Charge          rewound to a stop that it has visited
+  $ metrobus errors replay 2-117 --from Charge          rewound to a stop of its route, or on to one ahead
   $ metrobus errors replay 2-117 --route AddEmail,Log   with these stops behind it, in the place of those of its route
   $ metrobus errors discard --stop Test --why "test orders"`;
 

@@ -7,7 +7,7 @@ import { envelopeOf, replayHeaders, type Letter } from "./letter.ts";
 
 /** How a letter is sent again. Default: as it came, to where it failed. */
 export interface ReplayChange {
-  /** A stop that the message has visited: it is rewound to there, and visits those behind it again. */
+  /** A stop of its route: one that it has visited, to which it is rewound, or one still ahead, before which none is visited any more. */
   readonly from?: string;
   /** Any topic. Its route stays as it is, unless there is another one. */
   readonly to?: string;
@@ -48,7 +48,7 @@ function valueOf(letter: Letter, { from, route, payload }: ReplayChange, rules: 
   if (payload !== undefined) checkJson(payload);
   const envelope = envelopeOf(letter);
   const came = envelope?.header ?? null;
-  const arrived = from === undefined ? came : rewound(letter, came, from);
+  const arrived = from === undefined ? came : movedTo(letter, came, from);
   const leaving = route === undefined ? arrived : rerouted(letter, arrived, route, rules);
   const isAnother = payload !== undefined || leaving !== arrived;
   const header = isAnother ? renamed(leaving, letter) : leaving;
@@ -57,21 +57,30 @@ function valueOf(letter: Letter, { from, route, payload }: ReplayChange, rules: 
   return header === came ? letter.value : writePassed(header, envelope, letter.value!);
 }
 
-/** The header as it was when the message arrived at a stop last; what has been added to its route since stays in it. */
-function rewound(letter: Letter, header: Header | null, stop: string): Header {
-  const { visited } = letter;
+/**
+ * The header as it was when the message arrived at a stop last, what has been added to its route since still in it; or as it would be had it
+ * come to one of those ahead.
+ */
+function movedTo({ id, visited, ahead }: Letter, header: Header | null, stop: string): Header {
   if (!header || visited.length === 0)
-    throw new RouteError(`letter ${letter.id} has no route to rewind: it can only go back to where it failed`);
-  if (!visited.includes(stop))
-    throw new RouteError(
-      `letter ${letter.id} was never at ${JSON.stringify(stop)}: it can be rewound to ${visited.join(", ")}`,
-    );
+    throw new RouteError(`letter ${id} has no route to go along: it can only go back to where it failed`);
   const { route, historical_route } = header;
-  const arrived = historical_route.lastIndexOf(stop) + 1;
+  if (visited.includes(stop)) {
+    const arrived = historical_route.lastIndexOf(stop) + 1;
+    return {
+      ...header,
+      route: [...route, ...historical_route.slice(arrived).toReversed()],
+      historical_route: historical_route.slice(0, arrived),
+    };
+  }
+  if (!ahead.includes(stop))
+    throw new RouteError(
+      `the route of letter ${id} has no ${JSON.stringify(stop)}: it can go to ${[...visited, ...ahead].join(", ")}`,
+    );
   return {
     ...header,
-    route: [...route, ...historical_route.slice(arrived).toReversed()],
-    historical_route: historical_route.slice(0, arrived),
+    route: route.slice(0, route.lastIndexOf(stop)),
+    historical_route: [...historical_route, stop],
   };
 }
 

@@ -43,9 +43,18 @@ async function expectNotSent(page: Page, json: string, button: string): Promise<
   const why = await page.evaluate('document.querySelector("#payload").validationMessage');
   expect([await field.inputValue(), why]).toEqual([json, expect.stringMatching(/^This is not JSON: /)]);
 }
-/** Text that would be something else where it is not escaped. */
+/** Of 1, which is all that is seen moving by all its height; below is a number that has one digit more. */
+const A_JUMP = 0.01;
+/** Keeps what moves on the page by itself: of each jump how much of the view it was, and what moved. */
+const JUMPS = `
+  jumps = [];
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries())
+      if (!hadRecentInput) jumps.push({ value, what: sources.map(({ node }) => node?.outerHTML?.slice(0, 80) ?? "") });
+  }).observe({ type: "layout-shift", buffered: true });`;
 /** Halves of surrogate pairs, and a time that no date can have. */
 const NO_TEXT_AND_NO_TIME = String.raw`{"header":{"id":"\ud800","boarded":1e400,"historical_route":["\udc00","\udc01"],"visits":"1:a:9e9","route":[]},"payload":1}`;
+/** Text that would be something else where it is not escaped. */
 const HOSTILE = `<script>alert("1")</script><img src=x onerror=alert(2)>'"&amp;</bdi></pre></textarea>\u202e\u2066rtl`;
 const LONG = "y".repeat(10_000);
 
@@ -200,6 +209,16 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
           `Processed\\s*${MESSAGES} Waiting\\s*0.*Dropped ${drops} .*too old ${did["too old"]} .*Dead ${did["dead"]}`,
         ),
       );
+      const { x, series } = JSON.parse((await page.locator("#chart-drops").getAttribute("data-chart"))!) as {
+        readonly x: readonly number[];
+        readonly series: readonly { readonly label: string; readonly y: readonly number[] }[];
+      };
+      const dropped = series.map(({ label, y }) => [
+        label,
+        Math.round(y.reduce((sum, n) => sum + n) * (x[1]! - x[0]!)),
+      ]);
+      const byReason = ["too old", "not wanted"].map((reason) => [reason, did[reason]!] as const);
+      expect(dropped).toEqual(byReason.toSorted((one, other) => other[1] - one[1]));
       const failures = await page.locator("section[aria-labelledby=failures] tbody tr").all();
       expect(failures.length).toBe(1);
       expect(await failures[0]!.locator("td").nth(1).textContent()).toBe(String(Math.min(50, did["dead"]!)));
@@ -277,6 +296,24 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
             expect.soft({ ...seen, found, isBeyond: beyond > 0 }).toEqual({ ...seen, found: [], isBeyond: false });
             await page.screenshot({ path: `test-results/operate-${name}-${width}-${theme}.png`, fullPage: true });
           }
+        }
+      };
+      await Promise.all([400, 1400].map(look));
+    });
+
+    test("nothing jumps while a view comes up", async () => {
+      const { web } = scene;
+      const look = async (width: number) => {
+        const page = await operator(web.url, "ann", "/", { viewport: { width, height: 900 } });
+        await page.addInitScript(JUMPS);
+        for (const [name, path] of Object.entries(views)) {
+          await page.goto(web.url + path);
+          for (const chart of await page.locator(".chart").all()) await chart.locator("canvas").waitFor();
+          if ((await page.locator("[data-live=on]").count()) > 0) await page.locator("[data-state=live]").waitFor();
+          await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+          const jumps = (await page.evaluate("jumps")) as { value: number }[];
+          const isFelt = jumps.reduce((sum, { value }) => sum + value, 0) > A_JUMP;
+          expect.soft({ name, width, jumps: isFelt ? jumps : [] }).toEqual({ name, width, jumps: [] });
         }
       };
       await Promise.all([400, 1400].map(look));

@@ -197,7 +197,7 @@ test("letters with which nothing can be done are told with the reason, and the r
   const never = await ended(bus, await runs.start({ action: "replay", filter: {}, change: { from: "Before" } }));
   expect(never).toMatchObject({ state: "done", report: { asked: 0, done: 0, failed: 150 } });
   expect(never.report.failures).toHaveLength(100);
-  expect(never.report.failures[0]!.why).toContain("has no route to rewind");
+  expect(never.report.failures[0]!.why).toContain("has no route to go along");
   const missing = await ended(bus, await runs.start({ action: "replay", filter: {}, change: { to: "Missing" } }));
   expect(missing).toMatchObject({ state: "done", report: { asked: 150, done: 0, failed: 150 } });
   expect(missing.report.failures[0]!.why).toContain('topic "Missing" does not exist');

@@ -178,8 +178,10 @@ test("it can be rewound to any stop that it has visited, and visits those behind
   ]);
   await bus.records("Error", 1);
   const letters = deadLetters(bus.metro);
-  const never = await letters.replay({}, { from: "D" });
-  expect(never.failures).toEqual([{ letter: "0-0", why: 'letter 0-0 was never at "D": it can be rewound to A, B, C' }]);
+  const never = await letters.replay({}, { from: "E" });
+  expect(never.failures).toEqual([
+    { letter: "0-0", why: 'the route of letter 0-0 has no "E": it can go to A, B, C, D' },
+  ]);
   broken = false;
   expect(counts(await letters.replay({}, { from: "B" }))).toMatchObject({ done: 1, failed: 0 });
   await expect.poll(() => visits).toEqual(["A", "B", "C", "B", "C", "D"]);
@@ -195,6 +197,26 @@ test("it can be rewound to any stop that it has visited, and visits those behind
   });
   expect(String(again!.value)).toContain('"payload":{"big":12345678901234567890}');
   expect(String(again!.key)).toBe("k");
+});
+
+test("it can go on to any stop that is ahead of it, past those before that", async () => {
+  await using bus = await line();
+  const visits: string[] = [];
+  for (const topic of ["A", "B", "C", "D", "E"]) {
+    const visit = (_: object, context: StopContext) => {
+      visits.push(topic);
+      if (topic === "B") throw new Error("broken");
+      return context.pass();
+    };
+    await bus.stop(topic, visit, { retries: { attempts: 1 } });
+  }
+  await bus.metro.bus.send([message("A", "k", '{"header":{"route":["E","D","C","B"],"id":"m1"},"payload":1.50}')]);
+  await bus.records("Error", 1);
+  expect(counts(await deadLetters(bus.metro).replay({}, { from: "D" }))).toMatchObject({ done: 1, failed: 0 });
+  await expect.poll(() => visits).toEqual(["A", "B", "D", "E"]);
+  const [came] = await bus.records("D", 1);
+  expect(json(came!)["header"]).toMatchObject({ route: ["E"], historical_route: ["A", "B", "D"], id: "m1" });
+  expect(String(came!.value)).toContain('"payload":1.50');
 });
 
 test("edited it goes with another payload and an id of its own, and the letter stays as it was", async () => {
@@ -272,7 +294,7 @@ test("a raw message goes back to its busdriver as it was, can be edited as a who
   await bus.records("Error", 1);
   const letters = deadLetters(bus.metro);
   expect((await all(bus))[0]).toMatchObject({ messageId: "", visited: [], payload: { n: 1 } });
-  expect((await letters.replay({}, { from: "Source" })).failures[0]!.why).toContain("has no route to rewind");
+  expect((await letters.replay({}, { from: "Source" })).failures[0]!.why).toContain("has no route to go along");
   expect((await letters.replay({}, { route: ["A"] })).failures[0]!.why).toContain("has no header, so no route");
   await letters.replay({}, { payload: '{"ok":true}' });
   await expect.poll(() => taken).toEqual([{ n: 1 }, { ok: true }]);

@@ -39,6 +39,8 @@ test("forks are kept with what they come from", () => {
   for (const id of ids(500, () => crypto.randomUUID())) {
     const kept = isKept(id, 3);
     expect([`${id}.1`, `${id}.2.13`].map((fork) => isKept(fork, 3))).toEqual([kept, kept]);
+    const withDots = `v1.${id.slice(-6)}.x`;
+    expect(isKept(`${withDots}.7`, 3)).toBe(isKept(withDots, 3));
   }
 });
 

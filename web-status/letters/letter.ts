@@ -1,6 +1,7 @@
 import { exactJson } from "metrobus";
 import { z } from "zod";
 import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
+import { letterHref } from "../links.ts";
 import { epochMs, optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { letterAnswer } from "./list.ts";
@@ -26,8 +27,10 @@ const answer = letterSchema.extend({
   from: z.object({ topic: z.string(), partition: z.string(), offset: z.string() }).nullable(),
   stack: z.string(),
   headers: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
-  visited: z.array(z.string()).describe("Stops that it can be rewound to"),
-  ahead: z.array(z.string()).describe("Stops that its route names behind the one it failed at, the next one first"),
+  visited: z.array(z.string()).describe("Stops that it has been at, where it failed last: it can be rewound to each"),
+  ahead: z
+    .array(z.string())
+    .describe("Stops that its route names behind the one it failed at, the next one first: it can go on to each"),
   missing: z
     .array(z.string())
     .describe(
@@ -94,14 +97,15 @@ export const letter = (source: LetterSource): Resource =>
     },
   });
 
-/** To where it failed, rewound to a stop that it has visited, or with another payload or route. */
+/** To where it failed, to another stop of its route or any topic, or with another payload or route. */
 export const replayLetter = (source: LetterSource): Deed =>
   deed({
     path: "/letters/:id/replay",
     summary: "Send one dead letter again",
     body: z.object({
       id,
-      from: optional(z.string()).describe("A stop that it has visited; default: to where it failed"),
+      from: optional(z.string()).describe("A stop of its route, visited or ahead; default: to where it failed"),
+      to: optional(z.string()).describe("Any topic, in the place of `from`"),
       route: z
         .string()
         .transform(stopsOf)
@@ -110,12 +114,12 @@ export const replayLetter = (source: LetterSource): Deed =>
       payload: optional(z.string()).describe("Another payload, as JSON text; the letter stays as it is"),
     }),
     answer: report,
-    async run({ id: wanted, from, route, payload }, by) {
-      const where = { ...(from !== undefined && { from }), ...(route && { route }) };
+    async run({ id: wanted, from, to, route, payload }, by) {
+      const where = { ...(from !== undefined && { from }), ...(to !== undefined && { to }), ...(route && { route }) };
       const change = { ...where, ...(payload !== undefined && { payload }) };
       return checked(await source.letters().replay({ ids: [wanted] }, { ...change, by }));
     },
-    next: (_, { id: wanted }) => `/letters/${wanted}`,
+    next: (_, { id: wanted }) => letterHref("", wanted),
   });
 
 export const discardLetter = (source: LetterSource): Deed =>
@@ -127,7 +131,7 @@ export const discardLetter = (source: LetterSource): Deed =>
     async run({ id: wanted, reason }, by) {
       return checked(await source.letters().discard({ ids: [wanted] }, { reason, by }));
     },
-    next: (_, { id: wanted }) => `/letters/${wanted}`,
+    next: (_, { id: wanted }) => letterHref("", wanted),
   });
 
 /** Of one letter: that nothing was done is an error. */

@@ -35,7 +35,7 @@ const answer = z.object({
   rewinds: z
     .array(z.string())
     .describe(
-      "Stops at which letters have failed, or that those of this page have visited; none: you may not act on them",
+      "Stops at which letters have failed, or that stand in the routes of those of this page; none: you may not act on them",
     ),
   looked: z.number(),
   back: epochMs.nullable().describe("How far back it was looked"),
@@ -96,7 +96,7 @@ async function newestRuns(source: LetterSource, visitor: Visitor): Promise<Pick<
 }
 
 const rewindsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
-  [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited }) => visited)])]
+  [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited, ahead }) => [...visited, ...ahead])])]
     .filter(Boolean)
     .toSorted();
 

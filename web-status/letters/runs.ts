@@ -2,6 +2,7 @@ import { z } from "zod";
 import { MetrobusError, type BulkRun, type BulkRuns, type LetterFilter } from "metrobus";
 import type { Visitor } from "../access/access.ts";
 import { NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
+import { runHref } from "../links.ts";
 import { optional } from "../schemas.ts";
 import type { LetterSource } from "../sources/letters.ts";
 import { filterFields, filterSchema, given, run, stopsOf } from "./schemas.ts";
@@ -85,7 +86,7 @@ export const replayAll = ({ runs }: LetterSource): Deed =>
       ...filterFields,
       all,
       rate,
-      from: optional(z.string()).describe("Rewind each to this stop"),
+      from: optional(z.string()).describe("Each goes on from this stop of its route, visited or ahead"),
       route: z
         .string()
         .transform((text) => (text.trim() ? stopsOf(text) : undefined))
@@ -102,7 +103,7 @@ export const replayAll = ({ runs }: LetterSource): Deed =>
         OPERATOR,
       );
     },
-    next: ({ id }) => `/runs/${id}`,
+    next: ({ id }) => runHref("", id),
   });
 
 export const discardAll = ({ runs }: LetterSource): Deed =>
@@ -124,7 +125,7 @@ export const discardAll = ({ runs }: LetterSource): Deed =>
         OPERATOR,
       );
     },
-    next: ({ id }) => `/runs/${id}`,
+    next: ({ id }) => runHref("", id),
   });
 
 export const stopRun = ({ runs }: LetterSource): Deed =>
@@ -139,5 +140,5 @@ export const stopRun = ({ runs }: LetterSource): Deed =>
       if (!stopped) throw new NotFound(`there is no bulk run ${id}`);
       return runAnswer(stopped, OPERATOR);
     },
-    next: ({ id }) => `/runs/${id}`,
+    next: ({ id }) => runHref("", id),
   });

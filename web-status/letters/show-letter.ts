@@ -1,4 +1,5 @@
-import { inAddress, time } from "../format.ts";
+import { time } from "../format.ts";
+import { letterHref, stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LetterAnswer } from "./letter.ts";
@@ -20,14 +21,22 @@ export function showLetter(letter: LetterAnswer, shown: Shown): string {
   return letterPage({
     ...shown,
     ...letter,
-    here: `${base}/letters/${letter.id}`,
+    here: letterHref(base, letter.id),
     words: STATES[letter.state],
     isHandled: letter.state === "replayed" || letter.state === "discarded",
     when: time(letter.time),
-    stopHref: letter.stop ? `${base}/stops/${inAddress(letter.stop)}` : null,
-    tripHref: letter.messageId ? `${base}/trips/${inAddress(letter.messageId)}` : null,
+    stopHref: letter.stop ? stopHref(base, letter.stop) : null,
+    tripHref: letter.messageId ? tripHref(base, letter.messageId) : null,
     place: letter.from && `${letter.from.topic}, partition ${letter.from.partition}, offset ${letter.from.offset}`,
-    rewinds: letter.visited.filter((stop) => stop !== letter.from?.topic),
+    ways: letter.from && [
+      { stop: "", text: "where it failed" },
+      ...letter.visited
+        .filter((stop) => stop !== letter.from?.topic)
+        .map((stop) => ({ stop, text: `rewound to ${stop}` })),
+      ...[...new Set(letter.ahead)]
+        .filter((stop) => !letter.visited.includes(stop))
+        .map((stop) => ({ stop, text: `on to ${stop}` })),
+    ],
     route: letter.visited.length + letter.ahead.length > 0 ? letter.ahead.join(", ") : null,
     willFail: letter.missing.length > 0 ? willFail(letter.missing) : null,
     json,

@@ -1,4 +1,5 @@
-import { age, count, figure, inAddress, time } from "../format.ts";
+import { age, count, figure, time } from "../format.ts";
+import { letterHref, lettersHref, runHref, stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { LettersAnswer } from "./list.ts";
@@ -8,21 +9,12 @@ import type { Filter } from "./schemas.ts";
 const lettersPage = view("letters");
 const runPage = view("run");
 
-/** An address with these parameters, those without a value left out. */
-function address(path: string, query: Readonly<Record<string, string | number | null | undefined>>): string {
-  const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined || value === null ? [] : [[name, String(value)] as [string, string]],
-  );
-  return given.length === 0 ? path : `${path}?${new URLSearchParams(given).toString()}`;
-}
-
 export function showLetters(
   found: LettersAnswer,
   shown: Shown & { readonly query: Filter & { readonly before?: string | undefined } },
 ): string {
   const { base, query } = shown;
   const { before: _, ...filter } = query;
-  const here = `${base}/letters`;
   const left = found.groups
     .filter((group) => fits(group, filter))
     .reduce((sum, { open, asked }) => sum + open + asked, 0);
@@ -43,8 +35,8 @@ export function showLetters(
     groups: found.groups.map((group) => ({
       ...group,
       ...figures(group),
-      href: address(here, { stop: group.stop, reason: group.reason, error: group.error || undefined }),
-      stopHref: `${base}/stops/${inAddress(group.stop)}`,
+      href: lettersHref(base, { stop: group.stop, reason: group.reason, error: group.error || undefined }),
+      stopHref: stopHref(base, group.stop),
       last: time(group.last),
     })),
     other: found.other && figures(found.other),
@@ -52,16 +44,16 @@ export function showLetters(
       found.letters &&
       found.letters.map((letter) => ({
         ...letter,
-        href: `${here}/${letter.id}`,
-        tripHref: letter.messageId ? `${base}/trips/${inAddress(letter.messageId)}` : null,
+        href: letterHref(base, letter.id),
+        tripHref: letter.messageId ? tripHref(base, letter.messageId) : null,
         when: time(letter.time),
         errorText: `${letter.error}: ${letter.message}`,
       })),
-    more: found.more === null ? null : address(here, { ...filter, before: found.more }),
+    more: found.more === null ? null : lettersHref(base, { ...filter, before: found.more }),
     looked: count(found.looked),
     back: found.back === null ? null : time(found.back),
     rewinds: found.rewinds,
-    runs: found.runs.map((run) => ({ ...runFacts(run), href: `${base}/runs/${run.id}` })),
+    runs: found.runs.map((run) => ({ ...runFacts(run), href: runHref(base, run.id) })),
     totalLeft: isByGroup ? left : null,
   });
 }
@@ -135,7 +127,7 @@ export function showRun(run: RunAnswer, shown: Shown): string {
     ...shown,
     ...runFacts(run),
     id: run.id,
-    here: `${shown.base}/runs/${run.id}`,
-    failures: run.report.failures.map(({ letter, why }) => ({ letter, why, href: `${shown.base}/letters/${letter}` })),
+    here: runHref(shown.base, run.id),
+    failures: run.report.failures.map(({ letter, why }) => ({ letter, why, href: letterHref(shown.base, letter) })),
   });
 }

@@ -6,7 +6,8 @@ import { drawWide } from "./draw.ts";
 import type { Station, Stations } from "./grouping.ts";
 import type { Layout } from "./layout.ts";
 import type { Shape } from "./shape.ts";
-import { domId, endsOf, mapHref, rateText, stopHref, wayTexts, WORDS, type Asked } from "./texts.ts";
+import { stopHref } from "../links.ts";
+import { domId, endsOf, mapHref, rateText, wayTexts, WORDS, type Asked } from "./texts.ts";
 
 /** So many of those that need attention have room in the line above the map; how many more there are is said. */
 const ATTENTION_AT_MOST = 4;
@@ -25,7 +26,7 @@ export function mapView(topology: Topology, shown: Stations, shape: Shape, layou
   const isFound = (station: Station) => matches && station.stops.some((stop) => matches.includes(stop));
   const stopLink = (stop: MapStop) => ({
     id: domId(`link:${stop.stop}`),
-    href: stopHref(asked, stop.stop),
+    href: stopHref(asked.base, stop.stop),
     name: stop.stop,
     state: stop.state,
     word: WORDS[stop.state],

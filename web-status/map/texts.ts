@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { compact, count, duration, inAddress, rate, share } from "../format.ts";
+import { compact, count, duration, rate, share } from "../format.ts";
+import { stopHref } from "../links.ts";
 import type { MapWay, State } from "./answer.ts";
 import type { Station } from "./grouping.ts";
 
@@ -37,12 +38,10 @@ export function mapHref({ base, search }: Asked, group: string | null): string {
   return `${base}/${query.size > 0 ? `?${String(query)}` : ""}`;
 }
 
-export const stopHref = ({ base }: Asked, stop: string): string => `${base}/stops/${inAddress(stop)}`;
-
 export const isGroup = ({ id }: Station): boolean => id.startsWith("group:");
 
 export function stationHref(station: Station, asked: Asked): string {
-  return isGroup(station) ? mapHref(asked, station.name) : stopHref(asked, station.name);
+  return isGroup(station) ? mapHref(asked, station.name) : stopHref(asked.base, station.name);
 }
 
 /** For an element: stays with what it names, whatever that is made of. */

@@ -56,8 +56,7 @@ export function lagSource(bus: BusSource): Lag {
     for (const stop of topicsOf(snapshot)) {
       const told = lanesTold.get(stop) ?? [];
       const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
-      const worst = lanes.toSorted((a, b) => b.messages - a.messages)[0];
-      const seconds = worst && worst.messages > 0 ? (await firstOf(metro, stop, worst)).seconds : null;
+      const { seconds } = oldest(await Promise.all(worstOf(lanes).map((lane) => firstOf(metro, stop, lane))));
       if (told.length === 0 && lanes.length > 0) foundUntold.set(stop, { ...sum(lanes), seconds });
       else foundAges.set(stop, seconds);
     }
@@ -170,13 +169,25 @@ async function firstOf({ bus }: MetroBus, topic: string, { lane, position }: Lan
 
 type First = Pick<LaneLag, "seconds" | "message">;
 
+/** Those lanes where the oldest message will be: where most wait, and where nothing has moved for longest. */
+function worstOf(lanes: readonly LaneLag[]): readonly LaneLag[] {
+  const waiting = lanes.filter(({ messages }) => messages > 0);
+  const by = (of: (lane: LaneLag) => number) => waiting.toSorted((one, other) => of(other) - of(one)).slice(0, 1);
+  return [...new Set([...by(({ messages }) => messages), ...by(({ standingMs }) => standingMs)])];
+}
+
+/** null: nothing waits, or its age can't be read. */
+function oldest(lanes: readonly Pick<LaneLag, "seconds">[]): Pick<StopLag, "seconds"> {
+  const ages = lanes.flatMap(({ seconds }) => seconds ?? []);
+  return { seconds: ages.length > 0 ? Math.max(...ages) : null };
+}
+
 /** The oldest message's age is that of the lane where it has waited longest. */
 export function sum(lanes: readonly LaneLag[]): StopLag {
-  const ages = lanes.flatMap(({ seconds }) => seconds ?? []);
   const growths = lanes.flatMap(({ growth }) => growth ?? []);
   return {
     messages: lanes.reduce((total, { messages }) => total + messages, 0),
-    seconds: ages.length > 0 ? Math.max(...ages) : null,
+    ...oldest(lanes),
     growth: growths.length > 0 ? growths.reduce((total, growth) => total + growth, 0) : null,
   };
 }

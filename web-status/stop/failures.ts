@@ -1,5 +1,5 @@
-import { age, count, inAddress } from "../format.ts";
-import { lettersHref } from "./outcomes.ts";
+import { age, count } from "../format.ts";
+import { lettersHref, tripHref } from "../links.ts";
 import type { StopAnswer } from "./answer.ts";
 
 type Failure = NonNullable<StopAnswer["failures"]>["visits"][number];
@@ -30,10 +30,10 @@ export function failureGroups({ stop, at: now, failures, instances, vanished }: 
       first: age(visits.at(-1)!.at, now),
       outcome: outcome === "later" ? "put off" : "dead",
       detail,
-      letters: outcome === "dead" ? lettersHref(base, stop, detail) : null,
+      letters: outcome === "dead" ? lettersHref(base, { stop, reason: detail }) : null,
       error: errorText(newest),
       id,
-      href: `${base}/trips/${inAddress(id)}`,
+      href: tripHref(base, id),
       attempt,
       instances: on.length <= 2 ? on.map(named).join(", ") : `${count(on.length)} instances`,
     };

@@ -1,4 +1,5 @@
-import { figure, inAddress, rate, share } from "../format.ts";
+import { figure, rate, share } from "../format.ts";
+import { lettersHref, stopHref } from "../links.ts";
 import type { StopAnswer } from "./answer.ts";
 
 /** What becomes of messages, in the order in which the page shows it. */
@@ -16,8 +17,8 @@ export const KINDS = Object.keys(LABELS) as Kind[];
 export function outcomes({ stop, counts, totals }: StopAnswer, base: string) {
   const sum = { ...totals };
   const hrefOf = (kind: Kind, detail: string): string | null => {
-    if (kind === "forwarded") return `${base}/stops/${inAddress(detail)}`;
-    return kind === "dead" ? lettersHref(base, stop, detail) : null;
+    if (kind === "forwarded") return stopHref(base, detail);
+    return kind === "dead" ? lettersHref(base, { stop, reason: detail }) : null;
   };
   return KINDS.filter((kind) => kind !== "later" || totals.later > 0).map((kind) => ({
     kind,
@@ -36,7 +37,3 @@ export function outcomes({ stop, counts, totals }: StopAnswer, base: string) {
       })),
   }));
 }
-
-/** The dead letters of one reason. */
-export const lettersHref = (base: string, stop: string, reason: string): string =>
-  `${base}/letters?${new URLSearchParams({ stop, reason }).toString()}`;

@@ -1,11 +1,11 @@
-import { inAddress } from "../format.ts";
+import { stopHref } from "../links.ts";
 import { z } from "zod";
 import type { StatsStore } from "metrobus";
 import { deed, type Deed } from "../resource.ts";
 
 const body = z.object({ stop: z.string().min(1).max(249) });
 const answer = z.object({ stop: z.string(), paused: z.boolean() });
-const next = (_: object, { stop }: z.output<typeof body>): string => `/stops/${inAddress(stop)}`;
+const next = (_: object, { stop }: z.output<typeof body>): string => stopHref("", stop);
 
 /** All instances of a stop hold its messages, within a second or so. */
 export const pauseStop = (stats: StatsStore): Deed =>

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { OutcomeKind, Snapshot, StopSnapshot } from "metrobus";
-import { age, clock, count, duration, figure, inAddress, rate, share } from "../format.ts";
+import { age, clock, count, duration, figure, rate, share } from "../format.ts";
+import { stopHref } from "../links.ts";
 import { travelOrder } from "../travel-order.ts";
 import type { StopOfAll, StopsAnswer } from "./list.ts";
 
@@ -133,7 +134,7 @@ function presentStop(stop: StopOfAll, before: StopOfAll | undefined, { stale, no
     /** Stays with the stop through all updates, whatever its name is made of. */
     id: `stop-${createHash("sha256").update(stop.stop).digest("hex").slice(0, 12)}`,
     name: stop.stop,
-    href: `${base}/stops/${inAddress(stop.stop)}`,
+    href: stopHref(base, stop.stop),
     linked: before !== undefined && nextStops(before).includes(stop.stop),
     running: !stale && stop.rate > 0,
     processed: figure(stop.processed),

@@ -1,4 +1,5 @@
-import { age, clock, count, duration, figure, inAddress, rate } from "../format.ts";
+import { age, clock, count, duration, figure, rate } from "../format.ts";
+import { stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import { charts } from "./charts.ts";
@@ -16,7 +17,7 @@ const SPANS = [
 
 /** Texts and series of one stop, ready to be escaped. */
 export function showStop(stop: StopAnswer, shown: Shown): string {
-  const here = `${shown.base}/stops/${inAddress(stop.stop)}`;
+  const here = stopHref(shown.base, stop.stop);
   return stopPage({
     ...shown,
     name: stop.stop,
@@ -43,7 +44,7 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
             ? "–"
             : age(lane.movedAt, stop.at),
       message: lane.message,
-      messageHref: lane.message && `${shown.base}/trips/${inAddress(lane.message)}`,
+      messageHref: lane.message && tripHref(shown.base, lane.message),
     })),
     versions: versions(stop.instances),
     instances: [

@@ -1,5 +1,6 @@
 import { exactJson } from "metrobus";
-import { age, clock, count, duration, exactClock, exactTime, inAddress } from "../format.ts";
+import { age, clock, count, duration, exactClock, exactTime } from "../format.ts";
+import { lettersHref, stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import type { TripsAnswer, TripSummary } from "./find.ts";
@@ -34,7 +35,7 @@ export function showTrips(
 }
 
 const summary = ({ id, key, stops, outcome, detail, at, isKept }: TripSummary, base: string) => ({
-  href: `${base}/trips/${inAddress(id)}`,
+  href: tripHref(base, id),
   id,
   key,
   stops: stops.join(" → "),
@@ -57,7 +58,7 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
     kind: now.state,
     isRecorded: source === "recorded",
     ahead: ahead.map((stop) => ({ stop, href: stopHref(shown.base, stop) })),
-    letters: now.state === "dead" ? `${shown.base}/letters?messageId=${inAddress(id)}` : null,
+    letters: now.state === "dead" ? lettersHref(shown.base, { messageId: id }) : null,
     header: header && JSON.stringify(header, null, 2),
     visits: visits.map((visit, n) => ({
       ...visit,
@@ -79,8 +80,6 @@ export function showTrip(trip: TripAnswer, shown: Shown): string {
 /** Told by another stop, it is in whole milliseconds. */
 const workedFor = ({ workedMs, offset }: TripAnswer["visits"][number]): string =>
   offset === "" && workedMs === 0 ? "< 1 ms" : duration(workedMs);
-
-const stopHref = (base: string, stop: string): string => `${base}/stops/${inAddress(stop)}`;
 
 function inWords({ state, stop, since, why }: TripAnswer["now"], at: number): string {
   if (state === "travelling")
