@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
 import { Kafka, type Admin } from "kafkajs";
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import type { Batch, Bus, Outgoing, Subscription } from "../../runtime/bus.ts";
 import { LaneLost, type MetrobusError } from "../../runtime/errors.ts";
 import { openKafkaBus } from "../support/kafka-bus.ts";
@@ -73,6 +74,32 @@ describe.skipIf(!brokers)("exactly once on Kafka (skipped without Docker)", () =
     await other.connect();
     return other;
   }
+
+  test("kafkajs joins several times at once, as it does where several leaders have moved: the stop goes on in the generation that there is", async () => {
+    interface Group {
+      joinAndSync(): Promise<void>;
+    }
+    const { prototype } = createRequire(import.meta.url)("kafkajs/src/consumer/consumerGroup.js") as {
+      prototype: Group;
+    };
+    const { joinAndSync } = prototype;
+    const groups = new Set<Group>();
+    onTestFinished(() => void Object.assign(prototype, { joinAndSync }));
+    prototype.joinAndSync = function () {
+      groups.add(this);
+      return joinAndSync.call(this);
+    };
+    await send(["before"]);
+    await copying();
+    await done();
+    const [ours] = groups;
+    for (let times = 1; times <= 5; times++) {
+      await Promise.all([ours!.joinAndSync(), ours!.joinAndSync(), ours!.joinAndSync()]);
+      await bus.send([message(topic, "key", String(times))]);
+      await done();
+    }
+    expect(await copied()).toEqual(["before", ...numbers(1, 6)]);
+  });
 
   test("a producer with the same transactional id shuts ours out; it takes over again, and nothing comes twice", async () => {
     await send(numbers(0, 100));

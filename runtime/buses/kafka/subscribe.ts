@@ -100,6 +100,7 @@ export async function subscribe({
         takeOver: () => takeOver({ newClient, transactionalId, group, topic, timeoutMs }),
         membership: () => member.membership(),
         member: () => member.confirmed(),
+        rejoin: (why) => member.replace(why),
         positions: positionsOf,
         startOver: (lane) => assignment.startOver(lane),
         changed: (lane) => holder.changed(lane),

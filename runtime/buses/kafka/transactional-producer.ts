@@ -96,13 +96,17 @@ export async function takeOver({
   const cluster = clusterOf(client.kafka) as Cluster;
   const end = () => client.end(() => cluster.disconnect());
   try {
-    await cluster.connect();
-    const [coordinator, groupCoordinator] = await Promise.all([
-      cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION }),
-      cluster.findGroupCoordinator({ groupId: group, coordinatorType: GROUP }),
-    ]);
+    await answered(cluster.connect());
+    const [coordinator, groupCoordinator] = await answered(
+      Promise.all([
+        cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: TRANSACTION }),
+        cluster.findGroupCoordinator({ groupId: group, coordinatorType: GROUP }),
+      ]),
+    );
     checkVersion(groupCoordinator);
-    const found = await patiently(() => coordinator.initProducerId({ transactionalId, transactionTimeout: timeoutMs }));
+    const found = await patiently(() =>
+      answered(coordinator.initProducerId({ transactionalId, transactionTimeout: timeoutMs })),
+    );
     const identity = { transactionalId, producerId: found.producerId, producerEpoch: found.producerEpoch };
     return producer({ cluster, coordinator, groupCoordinator, identity, group, topic, end });
   } catch (error) {

@@ -14,6 +14,8 @@ import type { TransactionalProducer } from "./transactional-producer.ts";
 /** A transaction takes at most this much; what comes meanwhile goes with the next. */
 const MOST_RECORDS = 10_000;
 const MOST_BYTES = 4 * 1024 * 1024;
+/** So often in a row the group refuses a member that it counts as one: the client has lost count of the group's generations. */
+const OUTDATED = 10;
 /** A producer that can't be had while the brokers are away keeps no process from ending. */
 const CLOSE_MS = 5_000;
 
@@ -54,6 +56,8 @@ export interface TransactionHolder {
   membership(): Membership;
   /** Resolves when the group has confirmed that this process is a member still. */
   member(): Promise<void>;
+  /** Joins the group anew, with fresh connections. */
+  rejoin(why: string): void;
   /** The group's positions in these partitions, but those that are not certain yet. */
   positions(partitions: readonly number[]): Promise<Positions>;
   /** Somebody else has worked on the lane: it begins anew where the group stands. */
@@ -108,6 +112,8 @@ export function transactions(holder: TransactionHolder): Transactions {
   let mostRecords = MOST_RECORDS;
   /** In a row, without those that a rebalance brings. */
   let failures = 0;
+  /** In a row, of those. */
+  let outdated = 0;
   let running = false;
 
   const ready = () => [...all].filter((each) => each.due && !resting.has(each));
@@ -151,9 +157,11 @@ export function transactions(holder: TransactionHolder): Transactions {
       if (isRefusal(error)) return refused(parts, error);
       doubtful = parts;
       if (!isRebalance(error)) inSmallerParts(parts);
+      else if (++outdated % OUTDATED === 0)
+        holder.rejoin("its transactions are refused as those of an older generation");
       throw error;
     }
-    failures = 0;
+    failures = outdated = 0;
     mostRecords = Math.min(MOST_RECORDS, mostRecords * 2);
   }
 
