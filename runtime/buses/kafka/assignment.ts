@@ -35,6 +35,8 @@ export function createAssignment({ options, admin, holder, positions, member, be
   const restarts = new WeakMap<Lane, { readonly from: number | undefined }>();
   /** Lanes that were lost and have something open at the brokers. */
   const closing = new Set<Promise<void>>();
+  /** By partition, the last gap that was told of. */
+  const gaps = new Map<number, { readonly from: number; readonly to: number }>();
   let generation = new AbortController();
 
   /** A lane that is assigned again keeps its records and its work; the others are new or lost. */
@@ -131,7 +133,8 @@ export function createAssignment({ options, admin, holder, positions, member, be
   function begin(lane: Lane, offsets: LaneOffsets): void {
     const restart = restarts.get(lane);
     const position = restart?.from ?? startOf(offsets, options.start);
-    if (!restart && offsets.committed >= 0 && position !== offsets.committed) gap(lane, offsets.committed, position);
+    const isGroups = restart?.from === undefined && offsets.committed >= 0;
+    if (isGroups && position !== offsets.committed) gap(lane, offsets.committed, position);
     const covered = lane.begin(position, offsets.committed);
     // Elsewhere kafkajs begins where we do: at the committed offset, else at the oldest record.
     const elsewhere = restart || !covered || (offsets.committed < 0 && position > offsets.low);
@@ -174,6 +177,7 @@ export function createAssignment({ options, admin, holder, positions, member, be
     if (end < next) {
       const about = { topic, partition: lane.partition, position: next, low, end };
       log.error(about, "the partition has fewer records than were read of it: reading it anew");
+      gaps.delete(lane.partition);
       return startOver(lane, "its records are gone", low);
     }
     if (low > next) {
@@ -183,9 +187,14 @@ export function createAssignment({ options, admin, holder, positions, member, be
     member().seek(lane.partition, lane.next);
   }
 
-  function gap(lane: Lane, position: number, resumedAt: number): void {
-    const lost = BigInt(Math.max(0, resumedAt - position));
-    options.onGap?.({ lane: String(lane.partition), lost, resumedAt: String(resumedAt) });
+  /** A lane that begins anew where the group stands may meet a gap that it has told of: nothing of that is told twice. */
+  function gap({ partition }: Lane, position: number, resumedAt: number): void {
+    const before = gaps.get(partition) ?? { from: 0, to: 0 };
+    const again = Math.max(0, Math.min(before.to, resumedAt) - Math.max(before.from, position));
+    const lost = Math.max(0, resumedAt - position) - again;
+    gaps.set(partition, { from: again > 0 ? Math.min(before.from, position) : position, to: resumedAt });
+    if (lost > 0 || again === 0)
+      options.onGap?.({ lane: String(partition), lost: BigInt(lost), resumedAt: String(resumedAt) });
   }
 
   /** What the group's lanes and their ends are, for those that ask. */

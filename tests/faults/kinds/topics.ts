@@ -136,14 +136,29 @@ async function morePartitions(line: Line): Promise<void> {
   );
 }
 
+const UNREAD = 1_000;
+
 /** Records go while nobody reads them; who comes back tells how many. */
 async function retention(line: Line): Promise<void> {
+  const { watch } = line;
   const topic = line.stops[0]!;
   const readers = [...line.mates(topic)];
+  const written = () => watch.lanes(topic).reduce((sum, { end }) => sum + Number(end), 0);
+  // What waits may be with its readers already: nothing of that could be removed before they have it.
+  await waitFor(
+    () => watch.lag(topic) < UNREAD,
+    60,
+    () => `${topic} to be nearly done:\n${watch.describe()}`,
+  );
   line.hit();
   line.facts.counted = false;
   await frozen(readers, async () => {
-    await rest(1_000);
+    const before = written();
+    await waitFor(
+      () => written() > before + UNREAD,
+      60,
+      () => `records that nobody has read:\n${watch.describe()}`,
+    );
     await line.ledger.read([topic]);
     await removeRecords(line, topic);
   });
