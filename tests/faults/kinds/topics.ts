@@ -1,7 +1,7 @@
 import type { Outgoing } from "metrobus";
 import type { Fault } from "../faults.ts";
 import { numbered, PARTITIONS, type Line } from "../line.ts";
-import { rest, waitFor } from "../patience.ts";
+import { waitFor } from "../patience.ts";
 import type { StopProcess } from "../process.ts";
 
 export const topics: Record<string, Fault> = {
