@@ -12,36 +12,33 @@ import type { TripVisit } from "./trip-store.ts";
 /** Characters that a message carries; of more the oldest visits go. */
 export const MOST_CARRIED = 1_500;
 
-/** Those of one batch are mostly the same, and every message pays for it. */
-const last = { stop: 0 as number | string, instance: "", sinceMs: 0, workedMs: 0, attempt: 0, text: "" };
-
-/** `stop`: its place in historical_route, or `@` and its name; `workedMs`: whole ms. */
-export function writeVisit(
-  stop: number | string,
-  instance: string,
-  sinceMs: number,
-  workedMs: number,
-  attempt: number,
-): string {
-  const isSame =
-    sinceMs === last.sinceMs &&
-    workedMs === last.workedMs &&
-    stop === last.stop &&
-    attempt === last.attempt &&
-    instance === last.instance;
-  if (!isSame)
-    Object.assign(last, {
-      stop,
-      instance,
-      sinceMs,
-      workedMs,
-      attempt,
-      text: textOf(stop, instance, sinceMs, workedMs, attempt),
-    });
-  return last.text;
+export interface OwnVisit {
+  /** Its place in historical_route, or `@` and its name. */
+  readonly stop: number | string;
+  readonly instance: string;
+  readonly sinceMs: number;
+  /** Whole ms. */
+  readonly workedMs: number;
+  readonly attempt: number;
 }
 
-function textOf(stop: number | string, instance: string, sinceMs: number, workedMs: number, attempt: number): string {
+/** Those of one batch are mostly the same, and every message pays for it. */
+let last: OwnVisit = { stop: 0, instance: "", sinceMs: 0, workedMs: 0, attempt: 0 };
+let lastText = "";
+
+export function writeVisit(visit: OwnVisit): string {
+  if (!isSame(visit, last)) [last, lastText] = [visit, textOf(visit)];
+  return lastText;
+}
+
+const isSame = (one: OwnVisit, other: OwnVisit): boolean =>
+  one.sinceMs === other.sinceMs &&
+  one.workedMs === other.workedMs &&
+  one.stop === other.stop &&
+  one.attempt === other.attempt &&
+  one.instance === other.instance;
+
+function textOf({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): string {
   const begun = `${stop}:${instance}`;
   if (attempt !== 1) return `${begun}:${sinceMs || ""}:${workedMs || ""}:${attempt}`;
   if (workedMs !== 0) return `${begun}:${sinceMs || ""}:${workedMs}`;

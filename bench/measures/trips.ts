@@ -7,7 +7,8 @@ import { load, workload } from "../workload.ts";
 
 /** What a process has of luck, as how its code was compiled, is more than what is measured: rather many short rounds than a few long ones. */
 const ROUNDS = 17;
-const SHARE = 0.5;
+/** Of the messages. */
+const PART = 0.5;
 const FILES = /\/runtime\/(trip-[a-z]+|visits|redact|trip-stores\/.*)\.ts$/;
 const OFF = { METROBUS_TRIPS: "off" };
 const PAYLOAD = { METROBUS_TRIPS: "payload", METROBUS_REDACT: "email" };
@@ -16,7 +17,7 @@ const PAYLOAD = { METROBUS_TRIPS: "payload", METROBUS_REDACT: "email" };
 export const trips: Measure = {
   name: "trips",
   async run(bench) {
-    const work = workload("Trips", bench.messages * SHARE);
+    const work = workload("Trips", bench.messages * PART);
     await load(bench.cluster, work);
     const off = { variant: metrobus("off", { env: OFF }), work };
     const on = { variant: variants.metrobus, work };

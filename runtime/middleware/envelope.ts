@@ -82,5 +82,5 @@ function withThis(visit: Visit, instance: string): string {
   const { envelope, record, boarded, attempt } = visit;
   const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
   const [sinceMs, workedMs] = [record.timestamp - boarded, Math.round(visit.workedMs)];
-  return addVisit(visit.carried, writeVisit(stop, instance, sinceMs, workedMs, attempt));
+  return addVisit(visit.carried, writeVisit({ stop, instance, sinceMs, workedMs, attempt }));
 }

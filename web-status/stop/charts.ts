@@ -22,8 +22,10 @@ export function charts({ history, stepMs }: StopAnswer) {
     },
     { id: "worked", title: "Time in the callback", unit: "ms", x, series: times("workedMs") },
     { id: "waited", title: "Time waited before", unit: "ms", x, series: times("waitedMs") },
-    ...drops(history, stepMs).map((series) => ({ id: "drops", title: "Dropped, by reason", unit: "/s", x, series })),
-  ].map((chart) => ({ ...chart, json: JSON.stringify(chart), rows: rows(chart, stepMs) }));
+    { id: "drops", title: "Dropped, by reason", unit: "/s", x, series: drops(history, stepMs) },
+  ]
+    .filter(({ series }) => series.length > 0)
+    .map((chart) => ({ ...chart, json: JSON.stringify(chart), rows: rows(chart, stepMs) }));
 }
 
 /** So many reasons have a line of their own, the most frequent ones; what is drawn of each is a colour. */
@@ -35,7 +37,6 @@ function drops(history: StopAnswer["history"], stepMs: number) {
   const totals = new Map<string, number>();
   for (const { reason, count } of history.flatMap((step) => step.drops))
     totals.set(reason, (totals.get(reason) ?? 0) + count);
-  if (totals.size === 0) return [];
   const reasons = [...totals].toSorted((one, other) => other[1] - one[1]).map(([reason]) => reason);
   const own = reasons.slice(0, REASONS.length);
   const series = (label: string, kind: string, is: (reason: string) => boolean) => ({
@@ -51,7 +52,7 @@ function drops(history: StopAnswer["history"], stepMs: number) {
   });
   const all = own.map((reason, n) => series(reason || "no reason given", REASONS[n]!, (each) => each === reason));
   if (reasons.length > own.length) all.push(series("other reasons", "rest", (each) => !own.includes(each)));
-  return [all];
+  return all;
 }
 
 const aSecond = (times: number, stepMs: number): number | null => round((times * 1_000) / stepMs);
