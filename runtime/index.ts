@@ -66,6 +66,7 @@ export type {
   OutcomeKind,
   Pause,
   Presence,
+  Lately,
   Recent,
   Snapshot,
   StatsStore,

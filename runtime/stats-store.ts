@@ -164,9 +164,16 @@ export interface Step extends Done {
   at: number;
 }
 
-/** What all stops did in the last quarter of an hour or so. */
+/** What all stops did of late. */
 export interface Recent {
-  /** Since when, 12 to 16 minutes ago, epoch ms by the store's clock. */
+  /** In the last 12 to 16 minutes. */
+  quarter: Lately;
+  /** In the last 60 to 70 seconds. */
+  minute: Lately;
+}
+
+export interface Lately {
+  /** Since when, epoch ms by the store's clock. */
   since: number;
   /** Stops that did nothing are left out. */
   stops: ReadonlyMap<string, Done>;

@@ -22,6 +22,8 @@ export const stopKey = (stop: string): string => `metrobus:stop:${stop}`;
  * step is what the next one differs by. `<length of a step, s>:<number of the step since 1970>:<stop>`. It expires.
  */
 export const HISTORY = "metrobus:history:";
+export const historyKey = (seconds: number, step: number, stop: string): string =>
+  `${HISTORY}${seconds}:${step}:${stop}`;
 
 /** Hash of one stop: process → `<since>:<until>`, epoch ms, of the breakers that are open. It expires. */
 export const openKey = (stop: string): string => `metrobus:open:${stop}`;

@@ -15,14 +15,15 @@ export function stepsOf(span: Span, now: number): readonly number[] {
   return Array.from({ length: steps }, (_, back) => last - steps + 1 + back);
 }
 
-/** How many steps of the span of six hours are recent. */
-const RECENT_STEPS = 4;
-export const RECENT_SPAN: Span = "6h";
+/** Of which span's history, and of how many of its steps, what was done of late is made. */
+const RECENT = { quarter: { span: "6h", count: 4 }, minute: { span: "15m", count: 7 } } as const;
+export type Window = keyof typeof RECENT;
 
-/** The steps that are recent, oldest first, and when they began (epoch ms). */
-export function recentSteps(now: number): { readonly steps: readonly number[]; readonly since: number } {
-  const steps = stepsOf(RECENT_SPAN, now).slice(-RECENT_STEPS);
-  return { steps, since: steps[0]! * SPANS[RECENT_SPAN].stepMs };
+/** The steps that are recent, oldest first, the span that they belong to, and when they began (epoch ms). */
+export function recentSteps(window: Window, now: number): { span: Span; steps: readonly number[]; since: number } {
+  const { span, count } = RECENT[window];
+  const steps = stepsOf(span, now).slice(-count);
+  return { span, steps, since: steps[0]! * SPANS[span].stepMs };
 }
 
 /** `copy`: what the totals were at the beginning of a step, if the stop counted in it. */

@@ -8,13 +8,14 @@ import {
   type Done,
   type Flush,
   type Instance,
+  type Lately,
   type Orders,
   type Pause,
   type Span,
   type StatsStore,
   type StopFlush,
 } from "../stats-store.ts";
-import { difference, history, NOTHING, RECENT_SPAN, recentSteps, stepOf, stepsOf } from "./history.ts";
+import { difference, history, NOTHING, recentSteps, stepOf, stepsOf, type Window } from "./history.ts";
 import { byName, RATE_SECONDS, stopSnapshot, thereOrNot } from "./snapshot.ts";
 
 interface Totals {
@@ -81,20 +82,22 @@ export function memoryStats(now: () => number = Date.now): StatsStore {
       const totals = stops.get(stop);
       return history(span, now(), totals ? doneOf(totals) : NOTHING, (step) => totals?.copies[span].get(step));
     },
-    async recent() {
-      const { steps, since } = recentSteps(now());
-      const found = [...stops].flatMap(([stop, totals]) => {
-        const copies = totals.copies[RECENT_SPAN];
-        const first = steps.find((step) => copies.has(step));
-        return first === undefined ? [] : [[stop, difference(doneOf(totals), copies.get(first)!)] as const];
-      });
-      return { since, stops: new Map(found) };
-    },
+    recent: async () => ({ quarter: lately(stops, "quarter", now()), minute: lately(stops, "minute", now()) }),
     hit: async () => ++hits,
     pause: async (stop, by) => void (pauses.has(stop) || pauses.set(stop, { by, at: now() })),
     resume: async (stop) => void pauses.delete(stop),
     close: async () => undefined,
   };
+}
+
+function lately(stops: ReadonlyMap<string, Totals>, window: Window, at: number): Lately {
+  const { span, steps, since } = recentSteps(window, at);
+  const found = [...stops].flatMap(([stop, totals]) => {
+    const copies = totals.copies[span];
+    const first = steps.find((step) => copies.has(step));
+    return first === undefined ? [] : [[stop, difference(doneOf(totals), copies.get(first)!)] as const];
+  });
+  return { since, stops: new Map(found) };
 }
 
 function newTotals(): Totals {

@@ -1,21 +1,27 @@
-import { HISTORY, stopKey } from "../redis/keys.ts";
-import { SPANS } from "../stats-store.ts";
-import { RECENT_SPAN } from "./history.ts";
+import { stopKey } from "../redis/keys.ts";
 
 /**
- * For each stop that did something in one of the steps: its name, its totals as they were when it began to, and as they are. KEYS
- * is the set of stops, ARGV the steps, oldest first.
+ * For each stop that did something of late: its name, its totals, and for each window what they were when it first did something in
+ * that: nothing, if it did not. KEYS is the set of stops, ARGV the windows, the longest first, each as the keys of its steps' copies without
+ * the stop, as JSON, oldest first.
  */
 export const RECENT_SCRIPT = `
+local windows = {}
+for n, window in ipairs(ARGV) do windows[n] = cjson.decode(window) end
+
+local function earliest(window, stop)
+  for _, step in ipairs(window) do
+    local copy = redis.call("HGETALL", step .. stop)
+    if #copy > 0 then return copy end
+  end
+  return {}
+end
+
 local found = {}
 for _, stop in ipairs(redis.call("SMEMBERS", KEYS[1])) do
-  for _, step in ipairs(ARGV) do
-    local copy = redis.call("HGETALL", "${HISTORY}${SPANS[RECENT_SPAN].stepMs / 1_000}:" .. step .. ":" .. stop)
-    if #copy > 0 then
-      table.insert(found, { stop, copy, redis.call("HGETALL", "${stopKey("")}" .. stop) })
-      break
-    end
-  end
+  local copies = {}
+  for n, window in ipairs(windows) do copies[n] = earliest(window, stop) end
+  if #copies[1] > 0 then table.insert(found, { stop, redis.call("HGETALL", "${stopKey("")}" .. stop), unpack(copies) }) end
 end
 return found
 `;

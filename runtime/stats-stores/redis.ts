@@ -1,7 +1,7 @@
 import { redisConnection, type RedisOptions } from "../redis/connection.ts";
 import {
   COUNTER,
-  HISTORY,
+  historyKey,
   HITS,
   INSTANCES,
   openKey,
@@ -18,6 +18,7 @@ import {
   type Count,
   type Done,
   type Instance,
+  type Lately,
   type OutcomeKind,
   type Pause,
   type Presence,
@@ -97,7 +98,7 @@ export function redisStats(options: RedisOptions): StatsStore {
         const seconds = SPANS[span].stepMs / 1_000;
         const [totals, ...copies] = await Promise.all([
           client.hGetAll(stopKey(stop)),
-          ...steps.map((step) => client.hGetAll(`${HISTORY}${seconds}:${step}:${stop}`)),
+          ...steps.map((step) => client.hGetAll(historyKey(seconds, step, stop))),
         ]);
         const byStep = new Map(steps.map((step, at) => [step, copies[at]!]));
         return history(span, now, readDone(totals), (step) => {
@@ -108,12 +109,21 @@ export function redisStats(options: RedisOptions): StatsStore {
 
     recent: () =>
       ask(async (client) => {
-        const { steps, since } = recentSteps(await client.time());
-        const found = (await recent(client, [STOPS], steps)) as readonly (readonly [string, string[], string[]])[];
-        const stops = found.map(
-          ([stop, copy, totals]) => [stop, difference(readDone(hashOf(totals)), readDone(hashOf(copy)))] as const,
+        const now = await client.time();
+        const windows = (["quarter", "minute"] as const).map((window) => recentSteps(window, now));
+        const args = windows.map(({ span, steps }) =>
+          JSON.stringify(steps.map((step) => historyKey(SPANS[span].stepMs / 1_000, step, ""))),
         );
-        return { since, stops: new Map(stops) };
+        const found = (await recent(client, [STOPS], args)) as readonly [string, ...string[][]][];
+        const stops = found.map(([stop, totals, ...copies]) => ({ stop, totals: readDone(hashOf(totals!)), copies }));
+        const [quarter, minute] = windows.map(({ since }, n): Lately => {
+          const done = stops.flatMap(({ stop, totals, copies }) => {
+            const copy = hashOf(copies[n]!);
+            return copy.size === 0 ? [] : [[stop, difference(totals, readDone(copy))] as const];
+          });
+          return { since, stops: new Map(done) };
+        });
+        return { quarter: quarter!, minute: minute! };
       }),
 
     hit: () => ask((client) => client.incr(HITS)),

@@ -49,6 +49,23 @@ describe.skipIf(server === null)("counts in Redis (needs Docker)", () => {
     expect((await raw.keys("metrobus:rate:*")).length).toBeGreaterThan(0);
   });
 
+  test("what was done of late is that of a minute, and of a quarter of an hour", async () => {
+    const stop = unique("Log");
+    await store.write(flush(stop, 3));
+    // As if a hundred seconds had gone by.
+    for (const key of await raw.keys(`metrobus:history:10:*:${stop}`)) {
+      const step = Number(key.split(":")[3]);
+      await raw.rename(key, `metrobus:history:10:${step - 10}:${stop}`);
+    }
+    const { quarter, minute } = await store.recent();
+    expect(quarter.stops.get(stop)?.counts).toEqual([{ outcome: "arrived", detail: "", count: 3 }]);
+    expect(minute.stops.has(stop)).toBe(false);
+    await store.write(flush(stop, 4));
+    const later = await store.recent();
+    expect(later.quarter.stops.get(stop)?.counts).toEqual([{ outcome: "arrived", detail: "", count: 7 }]);
+    expect(later.minute.stops.get(stop)?.counts).toEqual([{ outcome: "arrived", detail: "", count: 4 }]);
+  });
+
   test("a counter that is no hash changes nothing, and counts when it is mended", async () => {
     const stop = unique("Log");
     const next = flush(stop, 5);

@@ -9,7 +9,11 @@ const perSecond = z.number().describe("Messages a second, now");
 const end = z.object({
   rate: perSecond,
   recent: z.number().describe("How many lately"),
-  share: z.number().describe("Of what the stop was done with lately, 0 to 1"),
+  share: z
+    .number()
+    .describe(
+      "Of what the stop was done with, 0 to 1, in the last minute if it handled 20 messages in that, else lately",
+    ),
 });
 
 const stop = z.object({
@@ -42,11 +46,16 @@ const way = z.object({
   to: z.string(),
   rate: perSecond.nullable().describe("Messages a second, now; null: the stop they come from does not tell"),
   recent: z.number().describe("How many lately"),
-  share: z.number().nullable().describe("Of what the stop they come from was done with lately, 0 to 1"),
+  share: z
+    .number()
+    .nullable()
+    .describe("Of what the stop they come from was done with, 0 to 1, in the same time as its other shares"),
   p95Ms: z
     .number()
     .nullable()
-    .describe("95 of 100 came from stop to stop within so many milliseconds; null: nobody knows"),
+    .describe(
+      "95 of 100 came from stop to stop within so many milliseconds, in the last minute if the stop they go to handled 20 messages in that, else lately; null: nobody knows",
+    ),
   old: z.boolean().describe("None went this way lately"),
 });
 

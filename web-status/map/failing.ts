@@ -1,5 +1,6 @@
 import type { Count, OutcomeKind } from "metrobus";
 import { age, clock, share } from "../format.ts";
+import { doneWith, many } from "./done.ts";
 import type { Facts, Why } from "./stop-state.ts";
 
 /** Above what single malformed messages come to, far below what a broken dependency does. */
@@ -25,8 +26,7 @@ export function failing(facts: Facts): Why | null {
 
 function tooManyDead(facts: Facts): Why | null {
   const counts = facts.recent?.counts ?? [];
-  const done = sum(counts) - sum(counts, "later");
-  const part = failingPart(facts, "dead", done, DEAD_SHARE);
+  const part = failingPart(facts, "dead", doneWith(counts), DEAD_SHARE);
   return (
     part && [
       `${part.share} dead`,
@@ -37,7 +37,7 @@ function tooManyDead(facts: Facts): Why | null {
 
 function tooManyPutOff(facts: Facts): Why | null {
   const counts = facts.recent?.counts ?? [];
-  const part = failingPart(facts, "later", sum(counts), PUT_OFF_SHARE);
+  const part = failingPart(facts, "later", many(counts), PUT_OFF_SHARE);
   return (
     part && [
       `${part.share} put off`,
@@ -52,7 +52,7 @@ function failingPart({ counts, recent }: Facts, kind: OutcomeKind, of: number, l
   const all = rates.reduce((sum, { rate }) => sum + rate, 0);
   const now = rates.reduce((sum, { outcome, rate }) => (outcome === kind ? sum + rate : sum), 0);
   if (now * RATE_S >= LEAST && now >= all * least) return { share: share(now, all), when: "now" };
-  const failed = sum(recent?.counts ?? [], kind);
+  const failed = many(recent?.counts, kind);
   const isMuch = failed > 0 && failed >= of * least && (failed >= LEAST || failed === of);
   const isOver = now === 0 && all * RATE_S * (failed / of) >= OVER_AFTER;
   return isMuch && !isOver ? { share: share(failed, of), when: "lately" } : null;
@@ -77,10 +77,6 @@ function problemEverywhere({ instances, stop, now }: Facts): Why | null {
   const [first] = problems;
   if (first === undefined || problems.includes(undefined)) return null;
   return ["can't go on", `${first.charAt(0).toUpperCase()}${first.slice(1)}.`];
-}
-
-function sum(counts: readonly Count[], kind?: OutcomeKind): number {
-  return counts.reduce((total, each) => (kind && each.outcome !== kind ? total : total + each.count), 0);
 }
 
 /** What most of them were for; "": none were. */

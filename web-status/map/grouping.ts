@@ -60,11 +60,12 @@ function together(id: string, stops: readonly MapStop[]): Station {
   const alike = stops.filter(({ state }) => state === worst.state).length;
   const isCalm = worst.state === "running" || worst.state === "idle";
   const total = (of: (stop: MapStop) => number) => stops.reduce((sum, stop) => sum + of(stop), 0);
-  const recent = total((stop) => stop.recent);
-  const end = (of: (stop: MapStop) => End, all: number): End => {
-    const many = total((stop) => of(stop).recent);
-    return { rate: total((stop) => of(stop).rate), recent: many, share: all > 0 ? many / all : 0 };
+  const end = (of: (stop: MapStop) => End, weight: (stop: MapStop) => number): End => {
+    const all = total(weight);
+    const share = all > 0 ? total((stop) => of(stop).share * weight(stop)) / all : 0;
+    return { rate: total((stop) => of(stop).rate), recent: total((stop) => of(stop).recent), share };
   };
+  const done = ({ recent }: MapStop) => recent;
   const boards = stops.flatMap((stop) => stop.boards ?? []);
   const waits = stops.flatMap(({ waiting }) => waiting ?? []);
   return {
@@ -76,12 +77,15 @@ function together(id: string, stops: readonly MapStop[]): Station {
     words: `${count(alike)} of ${count(stops.length)} stops${isCalm ? "" : `, such as ${worst.stop}: ${worst.words}`}`,
     rate: total((stop) => stop.rate),
     processed: total((stop) => stop.processed),
-    recent,
+    recent: total(done),
     waiting: waits.length > 0 ? waits.reduce((sum, each) => sum + each, 0) : null,
     instances: Math.max(...stops.map(({ instances }) => instances)),
-    dropped: end((stop) => stop.dropped, recent),
-    dead: end((stop) => stop.dead, recent),
-    later: end((stop) => stop.later, recent + total((stop) => stop.later.recent)),
+    dropped: end((stop) => stop.dropped, done),
+    dead: end((stop) => stop.dead, done),
+    later: end(
+      (stop) => stop.later,
+      (stop) => stop.recent + stop.later.recent,
+    ),
     boards: boards.length > 0 ? boards.reduce((sum, each) => sum + each, 0) : null,
   };
 }

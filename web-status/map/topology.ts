@@ -1,6 +1,7 @@
-import type { Count, Instance, OutcomeKind, Recent, Snapshot, StopSnapshot } from "metrobus";
+import type { Done, Instance, Lately, OutcomeKind, Recent, Snapshot, StopSnapshot } from "metrobus";
 import type { StopLag } from "../sources/lag.ts";
 import type { End, MapStop, Topology } from "./answer.ts";
+import { doneWith, lately, many } from "./done.ts";
 import { stopState, type Facts } from "./stop-state.ts";
 import { boardings, inTravelOrder, ways } from "./ways.ts";
 
@@ -8,21 +9,22 @@ export type Lags = ReadonlyMap<string, StopLag>;
 
 /**
  * The route map as traffic draws it: every stop that has counted something, that a process has, that is paused or that
- * messages wait for or are sent to, and every way that messages have taken. `recent` null: it can't be read.
+ * messages wait for or are sent to, and every way that messages have taken. `told` null: what was done of late can't be read.
  */
-export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): Topology {
+export function topology(snapshot: Snapshot, told: Recent | null, lag: Lags): Topology {
   const { at, pauses } = snapshot;
-  const lately: Recent = recent ?? { since: at, stops: new Map() };
-  const found = ways(snapshot, lately);
+  const nothing: Lately = { since: at, stops: new Map() };
+  const recent = told ?? { quarter: nothing, minute: nothing };
+  const found = ways(snapshot, recent);
   const known = everyStop(snapshot, lag, found);
-  const boards = boardings([...known.keys()], found, snapshot, lately);
+  const boards = boardings([...known.keys()], found, snapshot, recent.quarter);
   const names = inTravelOrder(known.keys(), found, (stop) => boards.has(stop));
   const sent = Map.groupBy(found, ({ to }) => to);
   const factsOf = (stop: string): Facts => ({
     ...known.get(stop)!,
     now: at,
     stop,
-    recent: lately.stops.get(stop),
+    recent: recent.quarter.stops.get(stop),
     lag: lag.get(stop),
     pause: pauses.get(stop),
     vanished: snapshot.vanished.filter(({ stops }) => stops.some((each) => each.stop === stop)),
@@ -31,32 +33,33 @@ export function topology(snapshot: Snapshot, recent: Recent | null, lag: Lags): 
   });
   return {
     at,
-    since: lately.since,
-    stops: names.map((stop) => ({ ...mapStop(factsOf(stop)), boards: boards.get(stop) ?? null })),
+    since: recent.quarter.since,
+    stops: names.map((stop) => ({ ...mapStop(factsOf(stop), lately(recent, stop)), boards: boards.get(stop) ?? null })),
     ways: found,
   };
 }
 
-function mapStop(facts: Facts): Omit<MapStop, "boards"> {
+function mapStop(facts: Facts, lately: Done | undefined): Omit<MapStop, "boards"> {
   const { stop, counts, recent, lag, processed, instances } = facts;
-  const later = sum(recent?.counts, "later");
-  const done = sum(recent?.counts) - later;
-  const end = (outcome: OutcomeKind, of: number): End => {
-    const many = sum(recent?.counts, outcome);
-    const rates = (counts?.counts ?? []).map((each) => (each.outcome === outcome ? each.rate : 0));
-    return { rate: rates.reduce((total, rate) => total + rate, 0), recent: many, share: of > 0 ? many / of : 0 };
+  const end = (kind: OutcomeKind, of: number): End => {
+    const rates = (counts?.counts ?? []).map(({ outcome, rate }) => (outcome === kind ? rate : 0));
+    return {
+      rate: rates.reduce((total, rate) => total + rate, 0),
+      recent: many(recent?.counts, kind),
+      share: of > 0 ? many(lately?.counts, kind) / of : 0,
+    };
   };
   return {
     stop,
     ...stopState(facts),
     rate: counts?.rate ?? 0,
     processed,
-    recent: done,
+    recent: doneWith(recent?.counts),
     waiting: lag?.messages ?? null,
     instances: instances.length,
-    dropped: end("dropped", done),
-    dead: end("dead", done),
-    later: end("later", done + later),
+    dropped: end("dropped", doneWith(lately?.counts)),
+    dead: end("dead", doneWith(lately?.counts)),
+    later: end("later", many(lately?.counts)),
   };
 }
 
@@ -79,8 +82,4 @@ function everyStop({ stops, counter, instances, pauses }: Snapshot, lag: Lags, f
   for (const [stop, { messages }] of lag) if (messages > 0) of(stop);
   for (const { from, to } of found) void [of(from), of(to)];
   return known;
-}
-
-function sum(counts: readonly Count[] = [], outcome?: OutcomeKind): number {
-  return counts.reduce((total, each) => (outcome && each.outcome !== outcome ? total : total + each.count), 0);
 }

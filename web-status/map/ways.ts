@@ -4,12 +4,14 @@ import {
   type Buckets,
   type Count,
   type Done,
+  type Lately,
   type Recent,
   type Snapshot,
   type StopSnapshot,
 } from "metrobus";
 import { travelOrder } from "../travel-order.ts";
 import type { MapWay } from "./answer.ts";
+import { doneWith, lately } from "./done.ts";
 
 /** So many ways of a stop are shown that nobody has taken lately: those that were taken most. */
 const OLD_AT_MOST = 3;
@@ -18,14 +20,15 @@ const OLD_AT_MOST = 3;
 export function ways(snapshot: Snapshot, recent: Recent): MapWay[] {
   const taken = snapshot.stops.flatMap((stop) => waysFrom(stop, recent));
   const known = new Map(taken.map((way) => [keyOf(way.from, way.to), way]));
-  for (const [to, { from }] of recent.stops) {
+  for (const [to, { from }] of recent.quarter.stops) {
+    const newest = new Map(lately(recent, to)?.from.map(({ stop, waited }) => [stop, waited]));
     for (const { stop, waited } of from) {
       if (stop === "" || stop === "*") continue;
       const way = known.get(keyOf(stop, to)) ?? untold(stop, to);
       known.set(keyOf(stop, to), {
         ...way,
         recent: way.recent || size(waited),
-        p95Ms: quantile(waited, 0.95),
+        p95Ms: quantile(newest.get(stop) ?? waited, 0.95),
         old: false,
       });
     }
@@ -36,20 +39,24 @@ export function ways(snapshot: Snapshot, recent: Recent): MapWay[] {
 const keyOf = (from: string, to: string): string => JSON.stringify([from, to]);
 
 function waysFrom(stop: StopSnapshot, recent: Recent): MapWay[] {
-  const lately = recent.stops.get(stop.stop)?.counts ?? [];
-  const done = lately.reduce((sum, { outcome, count }) => (outcome === "later" ? sum : sum + count), 0);
-  const latelyTo = new Map(lately.filter(isForwarded).map(({ detail, count }) => [detail, count]));
+  const newest = lately(recent, stop.stop)?.counts;
+  const done = doneWith(newest);
+  const newestTo = sentTo(newest);
+  const recentTo = sentTo(recent.quarter.stops.get(stop.stop)?.counts);
   const all = stop.counts.filter(isForwarded).filter(({ detail }) => !isRest(stop.counts, detail));
   const [now, old] = [
-    all.filter(({ detail, rate }) => rate > 0 || latelyTo.has(detail)),
-    all.filter(({ detail, rate }) => rate === 0 && !latelyTo.has(detail)),
+    all.filter(({ detail, rate }) => rate > 0 || recentTo.has(detail)),
+    all.filter(({ detail, rate }) => rate === 0 && !recentTo.has(detail)),
   ];
   return [...now, ...old.slice(0, OLD_AT_MOST)].map(({ detail, rate }) => {
-    const count = latelyTo.get(detail) ?? 0;
-    const share = done > 0 ? count / done : null;
+    const count = recentTo.get(detail) ?? 0;
+    const share = done > 0 ? (newestTo.get(detail) ?? 0) / done : null;
     return { from: stop.stop, to: detail, rate, recent: count, share, p95Ms: null, old: count === 0 && rate === 0 };
   });
 }
+
+const sentTo = (counts: readonly Count[] = []): Map<string, number> =>
+  new Map(counts.filter(isForwarded).map(({ detail, count }) => [detail, count]));
 
 const isForwarded = ({ outcome }: Pick<Count, "outcome">): boolean => outcome === "forwarded";
 
@@ -75,7 +82,7 @@ export function boardings(
   stops: readonly string[],
   found: readonly MapWay[],
   snapshot: Snapshot,
-  recent: Recent,
+  recent: Lately,
 ): Map<string, number> {
   const reached = new Set(found.map(({ to }) => to));
   const rates = new Map(snapshot.stops.map(({ stop, rate }) => [stop, rate]));

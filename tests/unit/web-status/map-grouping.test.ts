@@ -79,7 +79,8 @@ test("a group is what its worst stop is, and does what all of them do", () => {
     waiting: 0,
   });
   expect(mail.words).toBe("1 of 20 stops, such as mail-7: Much fails.");
-  expect(mail.dead).toEqual({ rate: 2, recent: 5, share: 0.0025 });
+  // Of the same messages each: the mean of their shares.
+  expect(mail.dead).toEqual({ rate: 2, recent: 5, share: 0.025 });
   expect(stations.find(({ name }) => name === "pay")).toMatchObject({
     state: "running",
     brief: "20 stops",

@@ -77,17 +77,27 @@ function storeAt(start: number) {
 const START = Date.UTC(2026, 0, 1);
 const forwarded = (detail: string, count: number): Count => ({ outcome: "forwarded", detail, count });
 
-test("rates are those of now, shares those of the last quarter of an hour", async () => {
+test("rates are those of now, shares those of the last quarter of an hour, or of a minute with many messages", async () => {
   const { stats, write, move } = storeAt(START);
-  await write("A", [forwarded("B", 90)]);
-  move(60_000);
-  await write("A", [forwarded("B", 10), forwarded("C", 25)]);
+  const dead = (count: number): Count => ({ outcome: "dead", detail: "why", count });
+  await write("A", [forwarded("B", 85), dead(5)]);
+  move(80_000);
+  await write("A", [forwarded("B", 5), forwarded("C", 5)]);
   move(1_000);
-  const { ways } = await read(stats);
-  expect(ways).toEqual([
-    { from: "A", to: "B", rate: 2, recent: 100, share: 0.8, p95Ms: null, old: false },
-    { from: "A", to: "C", rate: 5, recent: 25, share: 0.2, p95Ms: null, old: false },
+  const [few, lately] = [await read(stats), { p95Ms: null, old: false }];
+  expect(few.ways).toEqual([
+    { from: "A", to: "B", rate: 1, recent: 90, share: 0.9, ...lately },
+    { from: "A", to: "C", rate: 1, recent: 5, share: 0.05, ...lately },
   ]);
+  expect(named(few, "A").dead).toEqual({ rate: 0, recent: 5, share: 0.05 });
+  await write("A", [forwarded("B", 5), forwarded("C", 25)]);
+  move(1_000);
+  const many = await read(stats);
+  expect(many.ways).toEqual([
+    { from: "A", to: "B", rate: 2, recent: 95, share: 0.25, ...lately },
+    { from: "A", to: "C", rate: 6, recent: 30, share: 0.75, ...lately },
+  ]);
+  expect(named(many, "A").dead).toEqual({ rate: 0, recent: 5, share: 0 });
 });
 
 test("a way that nobody has taken lately is old; of many such the most taken ones are shown", async () => {
@@ -115,6 +125,23 @@ test("the time between two stops is that of messages that came from the one to t
   expect(fromA!.p95Ms).toBeLessThan(10);
   expect(fromB).toMatchObject({ rate: null, share: null, recent: 1 });
   expect(fromB!.p95Ms).toBeGreaterThan(1_000);
+});
+
+test("a stop that is well again looks well after a minute, and one that has just become slow looks slow", async () => {
+  const { stats, write, move } = storeAt(START);
+  const arrived = (count: number): Count[] => [{ outcome: "arrived", detail: "", count }];
+  const [slow, fast] = [80, 48].map((bucket) => (count: number) => [{ stop: "A", waited: { [bucket]: count } }]);
+  const p95 = async () => (await read(stats)).ways.find(({ to }) => to === "C")!.p95Ms;
+  await write("C", arrived(1_000), slow!(1_000));
+  expect(await p95()).toBeGreaterThan(1_000);
+  move(80_000);
+  await write("C", arrived(100), fast!(100));
+  expect(await p95()).toBeLessThan(10);
+  move(80_000);
+  await write("C", arrived(30), slow!(30));
+  expect(await p95()).toBeGreaterThan(1_000);
+  move(80_000);
+  expect(await p95()).toBeGreaterThan(1_000);
 });
 
 test("stops that tell little are there: of the original's counter, that nobody has, that are paused, that messages wait for", async () => {
