@@ -434,7 +434,7 @@ describe.skipIf(!browser || !docker)("operating the pipeline by its page (needs 
 
     test("a letter is rewound to a stop of its route", async () => {
       const page = await operator(scene.web.url, "ann", "/letters");
-      const offered = await page.locator("#rewinds option").all();
+      const offered = await page.locator("#route-stops option").all();
       expect(await Promise.all(offered.map((each) => each.getAttribute("value")))).toEqual([before, stop]);
       await page.goto(scene.web.url + (await letterOf(2)));
       await page.getByLabel("To", { exact: true }).selectOption(before);

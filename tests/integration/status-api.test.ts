@@ -123,11 +123,11 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     const [before, end, stop] = [topic("Before"), topic("End"), values["stop"]!];
     await line.stop(before, (message: object) => message);
     await line.metro.send(before, { n: 2 }, { key: "key-before", route: [stop] });
-    const rewinds = async (headers: Record<string, string>) =>
-      ((await ask(`${scene.web.url}/api/v1/letters`, { headers })).answer as LettersAnswer).rewinds;
+    const stops = async (headers: Record<string, string>) =>
+      ((await ask(`${scene.web.url}/api/v1/letters`, { headers })).answer as LettersAnswer).stops;
     const operator = { authorization: basic("ann") };
-    await eventually(async () => (await rewinds(operator)).includes(before));
-    expect([await rewinds(operator), await rewinds({})]).toEqual([[before, end, stop], []]);
+    await eventually(async () => (await stops(operator)).includes(before));
+    expect([await stops(operator), await stops({})]).toEqual([[before, end, stop], []]);
   });
 
   test("a bulk run tells on to which stops it sends, and none goes to what is no topic", async () => {

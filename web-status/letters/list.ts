@@ -32,7 +32,7 @@ const answer = z.object({
   fault: z.string().nullable(),
   letters: z.array(letter).nullable().describe("Newest first; null: you may not see them"),
   more: z.string().nullable().describe("Where the next page goes on; null: there is none"),
-  rewinds: z
+  stops: z
     .array(z.string())
     .describe(
       "Stops at which letters have failed, or that stand in the routes of those of this page; none: you may not act on them",
@@ -75,7 +75,7 @@ export const letters = (source: LetterSource): Resource =>
         fault: counted.fault,
         letters: found && found.letters.map(letterAnswer),
         more: found?.more?.cursor ?? null,
-        rewinds: mayAct ? rewindsOf(counted.groups, found?.letters ?? []) : [],
+        stops: mayAct ? stopsOf(counted.groups, found?.letters ?? []) : [],
         looked: found?.looked ?? 0,
         back: found?.back ?? null,
         ...runs,
@@ -95,7 +95,7 @@ async function newestRuns(source: LetterSource, visitor: Visitor): Promise<Pick<
   }
 }
 
-const rewindsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
+const stopsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
   [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited, ahead }) => [...visited, ...ahead])])]
     .filter(Boolean)
     .toSorted();

@@ -52,7 +52,7 @@ export function showLetters(
     more: found.more === null ? null : lettersHref(base, { ...filter, before: found.more }),
     looked: count(found.looked),
     back: found.back === null ? null : time(found.back),
-    rewinds: found.rewinds,
+    stops: found.stops,
     runs: found.runs.map((run) => ({ ...runFacts(run), href: runHref(base, run.id) })),
     totalLeft: isByGroup ? left : null,
   });
