@@ -22,13 +22,16 @@ export interface OwnVisit {
   readonly attempt: number;
 }
 
-/** Those of one batch are mostly the same, and every message pays for it. */
-let last: OwnVisit = { stop: 0, instance: "", sinceMs: 0, workedMs: 0, attempt: 0 };
-let lastText = "";
+/** What was written last: messages of one batch mostly carry the same, and every message pays for it. */
+let last = "";
+let lastCarried: unknown;
+let lastOwn: OwnVisit = { stop: 0, instance: "", sinceMs: 0, workedMs: 0, attempt: 0 };
 
-export function writeVisit(visit: OwnVisit): string {
-  if (!isSame(visit, last)) [last, lastText] = [visit, textOf(visit)];
-  return lastText;
+/** `carried`: what stood in the header, which may be anything: what can be no visits is left out. */
+export function addVisit(carried: unknown, own: OwnVisit): string {
+  if (carried !== lastCarried || !isSame(own, lastOwn))
+    [last, lastCarried, lastOwn] = [joined(carried, textOf(own)), carried, own];
+  return last;
 }
 
 const isSame = (one: OwnVisit, other: OwnVisit): boolean =>
@@ -45,9 +48,8 @@ function textOf({ stop, instance, sinceMs, workedMs, attempt }: OwnVisit): strin
   return sinceMs === 0 ? begun : `${begun}:${sinceMs}`;
 }
 
-/** `carried`: what stood in the header, which may be anything: what can be no visits is left out. */
-export function addVisit(carried: unknown, own: string): string {
-  if (carried === undefined || typeof carried !== "string" || !PLAIN.test(carried)) return own;
+function joined(carried: unknown, own: string): string {
+  if (typeof carried !== "string" || !PLAIN.test(carried)) return own;
   if (carried.length <= MOST_CARRIED) return `${carried} ${own}`;
   const from = carried.indexOf(" ", carried.length - MOST_CARRIED);
   return from < 0 ? own : `${carried.slice(from + 1)} ${own}`;

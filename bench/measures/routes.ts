@@ -1,6 +1,5 @@
 import type { Measure } from "../measure.ts";
-import { sideBySide } from "../side-by-side.ts";
-import { variants } from "../variants.ts";
+import { inOneProcess } from "../one-process.ts";
 import { load, workload } from "../workload.ts";
 
 const OUTPUTS = Array.from({ length: 10 }, (_, n) => `Output-${n}`);
@@ -13,10 +12,7 @@ export const routes: Measure = {
       workload(`Routes-${count}`, bench.messages, { routes: count, outputs: OUTPUTS }),
     );
     for (const work of [many!, one!]) await load(bench.cluster, work);
-    const { metrobus: variant } = variants;
-    const what = "1,000 routes over 1, both at once: messages a CPU second";
-    const [ofMany, ofOne] = [many!, one!].map((work) => ({ variant, work }));
-    const rows = await sideBySide(bench, what, ofMany!, ofOne!, bench.rounds, { atLeast: 0.9 });
-    return { rows };
+    const what = "1,000 routes over 1, in one process: messages a CPU second";
+    return { rows: await inOneProcess(bench, what, { work: many! }, { work: one! }, bench.rounds, { atLeast: 0.9 }) };
   },
 };

@@ -7,7 +7,7 @@ import { isPromise } from "../maybe.ts";
 import type { Middleware } from "../middleware.ts";
 import { checkHops, checkTopic, nextStop } from "../route.ts";
 import type { Outcome, Visit } from "../visit.ts";
-import { addVisit, writeVisit } from "../visits.ts";
+import { addVisit } from "../visits.ts";
 
 /** Opens the envelope. */
 export function arrival(input: "routed" | "raw", field: PayloadField): Middleware {
@@ -82,5 +82,5 @@ function withThis(visit: Visit, instance: string): string {
   const { envelope, record, boarded, attempt } = visit;
   const stop = envelope.header ? envelope.header.historical_route.length : `@${visit.setting.stop}`;
   const [sinceMs, workedMs] = [record.timestamp - boarded, Math.round(visit.workedMs)];
-  return addVisit(visit.carried, writeVisit({ stop, instance, sinceMs, workedMs, attempt }));
+  return addVisit(visit.carried, { stop, instance, sinceMs, workedMs, attempt });
 }
