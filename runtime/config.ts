@@ -1,3 +1,4 @@
+import type { TripBounds } from "./trip-store.ts";
 import { ConfigError } from "./errors.ts";
 import { ignoredSettings, misspeltNames, missingSettings, readPem, shown, type Given } from "./setting-faults.ts";
 import { settings, type Setting, type SettingName, type Settings, type Values } from "./settings.ts";
@@ -42,6 +43,7 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   readonly tracing: boolean;
   readonly trips: "on" | "off" | "payload";
+  readonly tripBounds: TripBounds;
   /** Paths of what is left out of payloads that are kept. */
   readonly redact: readonly string[];
   /** "": it has none. */
@@ -116,6 +118,11 @@ export function loadConfig(overrides: Settings = {}, environment: NodeJS.Process
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT!,
     tracing: values.METROBUS_TRACING!,
     trips: values.METROBUS_TRIPS!,
+    tripBounds: {
+      perSecond: values.METROBUS_TRIPS_PER_SECOND!,
+      keepMs: values.METROBUS_TRIPS_KEEP!,
+      most: values.METROBUS_TRIPS_MOST!,
+    },
     redact: values.METROBUS_REDACT ?? [],
     version: values.METROBUS_VERSION ?? "",
     healthPort: values.HEALTH_PORT ?? null,

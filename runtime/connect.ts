@@ -109,7 +109,10 @@ async function open(config: Config): Promise<MetroBus> {
     log,
   });
   const payload = config.trips === "payload" ? redactor(config.redact) : null;
-  const tripRecorder = config.trips === "off" ? null : newTripRecorder(trips, { instance, log, payload });
+  const tripRecorder =
+    config.trips === "off"
+      ? null
+      : newTripRecorder(trips, { instance, log, payload, perSecond: config.tripBounds.perSecond });
   const traced = config.tracing ? (await import("./tracing.ts")).inActiveSpan : (out: Outgoing) => out;
   const close = async (deadline?: number) => {
     await Promise.all([recorder.close(deadline), tripRecorder?.close(deadline)]);

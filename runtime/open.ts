@@ -40,9 +40,9 @@ export async function openStatsStore(config: Config, log: Logger): Promise<Stats
 export async function openTripStore(config: Config, log: Logger): Promise<TripStore> {
   switch (config.stats) {
     case "redis":
-      return (await import("./trip-stores/redis.ts")).redisTrips({ ...config.redis, log });
+      return (await import("./trip-stores/redis.ts")).redisTrips({ ...config.redis, ...config.tripBounds, log });
     case "memory":
-      return (await import("./trip-stores/memory.ts")).memoryTrips();
+      return (await import("./trip-stores/memory.ts")).memoryTrips(config.tripBounds);
   }
 }
 

@@ -168,7 +168,18 @@ export const settings = {
   METROBUS_TRIPS: {
     schema: z.enum(["on", "off", "payload"]),
     fallback: "on",
-    doc: "Record the trips of about 50 messages a second for an hour, and of those that fail, for the status page: `on`; with their payloads: `payload`; `off`. Set the same at every stop.",
+    doc: "Record the trips of some messages, and of those that fail, for the status page: `on`; with their payloads: `payload`; `off`. Set the same at every stop, as what follows.",
+  },
+  METROBUS_TRIPS_PER_SECOND: {
+    schema: whole(1, 10_000),
+    fallback: "50",
+    doc: "Of about so many messages a second the trips are recorded.",
+  },
+  METROBUS_TRIPS_KEEP: { schema: duration("1s"), fallback: "1h", doc: "How long a trip is kept after its last visit." },
+  METROBUS_TRIPS_MOST: {
+    schema: whole(1, 10_000_000),
+    fallback: "100000",
+    doc: "So many trips are kept; of more the oldest go. (Of those that failed 10,000.)",
   },
   METROBUS_REDACT: {
     schema: paths,

@@ -26,6 +26,8 @@ export interface TripRecorderOptions {
   readonly log: Pick<Logger, "warn" | "info">;
   /** A payload as it is to be kept, as JSON; null: payloads are not kept. */
   readonly payload: ((payload: unknown) => string) | null;
+  /** Of about so many messages a second trips are recorded. */
+  readonly perSecond: number;
   /** Default: 500. */
   readonly everyMs?: number;
 }
@@ -48,7 +50,7 @@ const MOST_BYTES = 16_384;
 const MOST_STOPS = 1_000;
 
 export function tripRecorder(store: TripStore, options: TripRecorderOptions): TripRecorder {
-  const { instance, log, payload, everyMs = 500 } = options;
+  const { instance, log, payload, perSecond, everyMs = 500 } = options;
   let shares: readonly TripShare[] = [];
   let notes: TripNote[] = [];
   let failed = 0;
@@ -81,7 +83,7 @@ export function tripRecorder(store: TripStore, options: TripRecorderOptions): Tr
     try {
       const orders = await store.record(collect());
       shares = orders.shares;
-      const share = nextShare(orders.boardedPerSecond, shares, Date.now());
+      const share = nextShare({ boarded: orders.boardedPerSecond, wanted: perSecond }, shares, Date.now());
       if (share) await store.announce(share, shares.at(-1));
       if (share && shares.length === 0) shares = [share];
       if (down) log.info("trips are recorded again");

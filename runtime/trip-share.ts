@@ -1,5 +1,5 @@
 /**
- * Which messages' trips are kept: a share of all, so small that about 50 trips a second are. The same at every stop, since it
+ * Which messages' trips are kept: a share of all, so small that about as many trips a second are as are wanted. The same at every stop, since it
  * follows from the message's id and from when it boarded.
  */
 
@@ -9,7 +9,6 @@ export interface TripShare {
   readonly halvings: number;
 }
 
-export const TRIPS_A_SECOND = 50;
 /** So that every process has heard of a share before the first message that it is for. */
 export const ANNOUNCED_MS = 4_000;
 /** A share is doubled only when that leaves room: the load goes up and down. */
@@ -31,19 +30,26 @@ export function halvingsAt(boarded: number, shares: readonly TripShare[]): numbe
 export const isKept = (id: string, halvings: number): boolean =>
   halvings === 0 || (halvings < 32 && hash(id) >>> (32 - halvings) === 0);
 
-/** The share to be announced when so many messages board a second; null: the last one will do. */
-export function nextShare(boardedPerSecond: number, shares: readonly TripShare[], now: number): TripShare | null {
-  const last = shares.at(-1);
-  if (!last) return { from: 0, halvings: halvingsFor(boardedPerSecond) };
-  if (last.from > now) return null;
-  const wanted = halvingsFor(boardedPerSecond);
-  const hasRoom = halvingsFor(boardedPerSecond / ROOM) < last.halvings;
-  if (wanted > last.halvings) return { from: now + ANNOUNCED_MS, halvings: wanted };
-  return hasRoom ? { from: now + ANNOUNCED_MS, halvings: halvingsFor(boardedPerSecond / ROOM) } : null;
+/** Messages a second. */
+export interface Rates {
+  readonly boarded: number;
+  /** Of so many trips are to be recorded. */
+  readonly wanted: number;
 }
 
-function halvingsFor(boardedPerSecond: number): number {
-  const exact = Math.ceil(Math.log2(Math.max(boardedPerSecond, TRIPS_A_SECOND) / TRIPS_A_SECOND));
+/** The share to be announced at these rates; null: the last one will do. */
+export function nextShare(rates: Rates, shares: readonly TripShare[], now: number): TripShare | null {
+  const last = shares.at(-1);
+  const right = halvingsFor(rates);
+  if (!last) return { from: 0, halvings: right };
+  if (last.from > now) return null;
+  if (right > last.halvings) return { from: now + ANNOUNCED_MS, halvings: right };
+  const withRoom = halvingsFor({ ...rates, boarded: rates.boarded / ROOM });
+  return withRoom < last.halvings ? { from: now + ANNOUNCED_MS, halvings: withRoom } : null;
+}
+
+function halvingsFor({ boarded, wanted }: Rates): number {
+  const exact = Math.ceil(Math.log2(Math.max(boarded, wanted) / wanted));
   return Math.min(exact, MOST_HALVINGS);
 }
 

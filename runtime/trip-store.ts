@@ -101,10 +101,17 @@ export interface TripStore {
   close(): Promise<void>;
 }
 
-/** A trip is forgotten so long after its last visit. */
-export const TRIP_KEPT_MS = 3_600_000;
-/** So many trips are kept, and so many besides that failed somewhere; of more the oldest go. */
-export const TRIPS_KEPT = 100_000;
+/** What trips may cost. */
+export interface TripBounds {
+  /** Of about so many messages a second they are recorded, besides those that fail. */
+  readonly perSecond: number;
+  /** A trip is forgotten so long after its last visit. */
+  readonly keepMs: number;
+  /** So many trips are kept; of more the oldest go. */
+  readonly most: number;
+}
+
+/** So many besides that failed somewhere. */
 export const FAILED_KEPT = 10_000;
 /** Of one trip. */
 export const VISITS_KEPT = 200;

@@ -7,13 +7,12 @@ import {
   hasFailed,
   inOrder,
   SHARES_KEPT,
-  TRIP_KEPT_MS,
-  TRIPS_KEPT,
   TRIPS_OF_KEY,
   visitKey,
   VISITS_KEPT,
   type FailedVisit,
   type Trip,
+  type TripBounds,
   type TripNote,
   type TripStore,
   type TripVisit,
@@ -27,7 +26,7 @@ interface Kept extends Omit<Trip, "visits"> {
 }
 
 /** Trips that only this process knows, gone with it. */
-export function memoryTrips(now: () => number = Date.now): TripStore {
+export function memoryTrips({ keepMs, most }: Omit<TripBounds, "perSecond">, now: () => number = Date.now): TripStore {
   /** By id, those that began first come first. */
   const trips = new Map<string, Kept>();
   let failed = 0;
@@ -50,7 +49,7 @@ export function memoryTrips(now: () => number = Date.now): TripStore {
       keptUntil: 0,
     };
     trips.set(id, trip);
-    trip.keptUntil = now() + TRIP_KEPT_MS;
+    trip.keptUntil = now() + keepMs;
     for (const visit of visits) {
       const isNew = !trip.visits.has(visitKey(visit));
       if (isNew && trip.visits.size < VISITS_KEPT) trip.visits.set(visitKey(visit), visit);
@@ -83,11 +82,11 @@ export function memoryTrips(now: () => number = Date.now): TripStore {
   /** From the oldest on, what is too old or too much. */
   function trim(): void {
     for (const [id, trip] of trips) {
-      const isTooMuch = trip.failed ? failed > FAILED_KEPT : trips.size - failed > TRIPS_KEPT;
+      const isTooMuch = trip.failed ? failed > FAILED_KEPT : trips.size - failed > most;
       if (isTooMuch || trip.keptUntil <= now()) {
         trips.delete(id);
         if (trip.failed) failed--;
-      } else if (failed <= FAILED_KEPT && trips.size - failed <= TRIPS_KEPT) break;
+      } else if (failed <= FAILED_KEPT && trips.size - failed <= most) break;
     }
   }
 

@@ -4,8 +4,6 @@ import {
   FAILED_KEPT,
   FAILURE_KEPT_MS,
   FAILURES_KEPT,
-  TRIP_KEPT_MS,
-  TRIPS_KEPT,
   TRIPS_OF_KEY,
   VISITS_KEPT,
 } from "../trip-store.ts";
@@ -33,7 +31,8 @@ export interface WrittenNote {
 
 /**
  * Adds what a process has noted; returns how many messages boarded in the last full seconds, and the shares. KEYS are the trips,
- * those that failed, and the shares; ARGV is the notes, how many messages boarded in a second, and the failures that are not kept, as JSON.
+ * those that failed, and the shares; ARGV is the notes, how many messages boarded in a second, the failures that are not kept, as JSON,
+ * and for how long and how many trips are kept.
  */
 export const RECORD_SCRIPT = `
 local time = redis.call("TIME")
@@ -67,17 +66,17 @@ for _, note in ipairs(cjson.decode(ARGV[1])) do
   if note.header ~= "" and note.headerAt >= tonumber(redis.call("HGET", trip, "headerAt") or "0") then
     redis.call("HSET", trip, "header", note.header, "headerAt", string.format("%.0f", note.headerAt))
   end
-  redis.call("PEXPIRE", trip, ${TRIP_KEPT_MS})
+  redis.call("PEXPIRE", trip, ARGV[4])
   redis.call("ZADD", KEYS[1], "NX", at, note.id)
   if failed then redis.call("ZADD", KEYS[2], "NX", at, note.id) end
   if note.keyHash ~= "" then
     local same = "${tripsOfKey("")}" .. note.keyHash
     redis.call("ZADD", same, "NX", at, note.id)
     redis.call("ZREMRANGEBYRANK", same, 0, -${TRIPS_OF_KEY + 1})
-    redis.call("PEXPIRE", same, ${TRIP_KEPT_MS})
+    redis.call("PEXPIRE", same, ARGV[4])
   end
 end
-local old = now - ${TRIP_KEPT_MS}
+local old = now - ARGV[4]
 redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", old)
 redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", old)
 local function trim(trips, kept, others)
@@ -88,7 +87,7 @@ local function trim(trips, kept, others)
   end
   redis.call("ZREMRANGEBYRANK", trips, 0, more - 1)
 end
-trim(KEYS[1], ${TRIPS_KEPT}, KEYS[2])
+trim(KEYS[1], tonumber(ARGV[5]), KEYS[2])
 trim(KEYS[2], ${FAILED_KEPT}, KEYS[1])
 
 for stop, count in pairs(cjson.decode(ARGV[3])) do

@@ -10,6 +10,7 @@ import {
   SHARES_KEPT,
   visitKey,
   type FailedVisit,
+  type TripBounds,
   type TripNote,
   type TripStore,
   type TripVisit,
@@ -28,12 +29,12 @@ redis.call("LTRIM", KEYS[1], -${SHARES_KEPT}, -1)
 `);
 
 /** Trips in Redis, for every process to see. */
-export function redisTrips(options: RedisOptions): TripStore {
+export function redisTrips({ keepMs, most, ...options }: RedisOptions & Omit<TripBounds, "perSecond">): TripStore {
   const { ask, close } = redisConnection(options);
   return {
     async record({ notes, boarded, coversMs, notKept }) {
       const inASecond = Math.round(boarded * Math.min(1, 1_000 / Math.max(1, coversMs)));
-      const args = [JSON.stringify(notes.map(written), wellFormed), inASecond, JSON.stringify(notKept)];
+      const args = [JSON.stringify(notes.map(written), wellFormed), inASecond, JSON.stringify(notKept), keepMs, most];
       const reply = await ask((client) => record(client, [TRIPS, FAILED_TRIPS, TRIP_SHARES], args));
       const [lately, shares] = reply as readonly [number, readonly string[]];
       return { boardedPerSecond: lately / BOARDING_SECONDS, shares: shares.map(readShare) };

@@ -4,9 +4,9 @@ import {
   FAILED_KEPT,
   FAILURES_KEPT,
   SHARES_KEPT,
-  TRIPS_KEPT,
   TRIPS_OF_KEY,
   VISITS_KEPT,
+  type TripBounds,
   type TripNote,
   type TripReport,
   type TripStore,
@@ -20,14 +20,17 @@ export interface StoreUnderTest {
   other: TripStore;
 }
 
+type Bounds = Omit<TripBounds, "perSecond">;
+const BOUNDS = { keepMs: 3_600_000, most: 2_000 };
+
 /** Every promise of `runtime/trip-store.ts`. */
-export function tripStoreContract(name: string, open: () => Promise<StoreUnderTest>): void {
+export function tripStoreContract(name: string, open: (bounds: Bounds) => Promise<StoreUnderTest>): void {
   describe(`the trip store ${name}`, () => {
     let store: TripStore;
     let other: TripStore;
 
     beforeAll(async () => {
-      ({ store, other } = await open());
+      ({ store, other } = await open(BOUNDS));
     });
     afterAll(async () => {
       await Promise.all([store.close(), other.close()]);
@@ -128,6 +131,17 @@ export function tripStoreContract(name: string, open: () => Promise<StoreUnderTe
       await eventually(async () => (await rate()) === 0);
     });
 
+    test("forgets a trip when it has been kept for as long as it is to be", async () => {
+      const brief = await open({ ...BOUNDS, keepMs: 300 });
+      const id = unique("brief");
+      await brief.store.record(report([note(id, [visit()])]));
+      expect(await brief.other.newest(10)).toContain(id);
+      await eventually(async () => (await brief.other.trip(id)) === null);
+      await brief.store.record(report([]));
+      expect(await brief.other.newest(10)).not.toContain(id);
+      await Promise.all([brief.store.close(), brief.other.close()]);
+    });
+
     test("forgets the oldest when there are too many: of those that failed by their own number", async () => {
       const run = unique("run");
       const ids = (kind: string, count: number) => Array.from({ length: count }, (_, n) => `${run}-${kind}-${n}`);
@@ -135,10 +149,10 @@ export function tripStoreContract(name: string, open: () => Promise<StoreUnderTe
         for (let from = 0; from < of.length; from += 1_000)
           await store.record(report(of.slice(from, from + 1_000).map((id) => note(id, [visit(other)]))));
       };
-      const [bad, good] = [ids("bad", FAILED_KEPT), ids("good", TRIPS_KEPT + 100)];
+      const [bad, good] = [ids("bad", FAILED_KEPT), ids("good", BOUNDS.most + 100)];
       await recordAll(bad, { outcome: "dead", detail: "Error" });
       await recordAll(good, {});
-      expect(await other.newest(TRIPS_KEPT * 2)).not.toContain(good[0]);
+      expect(await other.newest(BOUNDS.most * 2)).not.toContain(good[0]);
       expect(await other.trip(good[0]!)).toBeNull();
       expect(await other.trip(good.at(-1)!)).not.toBeNull();
       expect(await other.trip(bad[0]!)).not.toBeNull();

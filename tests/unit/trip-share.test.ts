@@ -1,13 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  ANNOUNCED_MS,
-  halvingsAt,
-  isKept,
-  nextShare,
-  TRIPS_A_SECOND,
-  type TripShare,
-} from "../../runtime/trip-share.ts";
+import { ANNOUNCED_MS, halvingsAt, isKept, nextShare, type TripShare } from "../../runtime/trip-share.ts";
 
 const share = (halvings: number, from = 0): TripShare => ({ from, halvings });
 const ids = (count: number, kind: (n: number) => string) => Array.from({ length: count }, (_, n) => kind(n));
@@ -55,29 +48,37 @@ test("a message is measured by the share of when it boarded, whatever holds by n
 describe("the next share", () => {
   const keptOf = (perSecond: number, { halvings }: TripShare) => perSecond / 2 ** halvings;
 
-  test.each([0, 1, 50, 51, 1_000, 80_000, 3_000_000])("of %i messages a second keeps about fifty", (perSecond) => {
-    const first = nextShare(perSecond, [], 1_000)!;
-    expect(first.from).toBe(0);
-    expect(keptOf(perSecond, first)).toBeLessThanOrEqual(TRIPS_A_SECOND);
-    if (perSecond > TRIPS_A_SECOND) expect(keptOf(perSecond, first)).toBeGreaterThan(TRIPS_A_SECOND / 2);
-  });
+  const next = (boarded: number, shares: readonly TripShare[], now: number) =>
+    nextShare({ boarded, wanted: 50 }, shares, now);
+
+  test.each([0, 1, 50, 51, 1_000, 80_000, 3_000_000])(
+    "of %i messages a second keeps about as many as are wanted",
+    (boarded) => {
+      for (const wanted of [1, 50, 700]) {
+        const first = nextShare({ boarded, wanted }, [], 1_000)!;
+        expect(first.from).toBe(0);
+        expect(keptOf(boarded, first)).toBeLessThanOrEqual(wanted);
+        if (boarded > wanted) expect(keptOf(boarded, first)).toBeGreaterThan(wanted / 2);
+      }
+    },
+  );
 
   test("is announced before it holds, one at a time", () => {
     const shares = [share(0)];
-    const next = nextShare(1_000, shares, 5_000)!;
-    expect(next).toEqual({ from: 5_000 + ANNOUNCED_MS, halvings: 5 });
-    expect(nextShare(1_000_000, [...shares, next], 6_000)).toBe(null);
-    expect(nextShare(1_000, [...shares, next], 10_000)).toBe(null);
+    const second = next(1_000, shares, 5_000)!;
+    expect(second).toEqual({ from: 5_000 + ANNOUNCED_MS, halvings: 5 });
+    expect(next(1_000_000, [...shares, second], 6_000)).toBe(null);
+    expect(next(1_000, [...shares, second], 10_000)).toBe(null);
   });
 
   test("is larger only when the load has become clearly less, and comes to rest under any load", () => {
-    expect(nextShare(1_500, [share(5)], 1)).toBe(null);
-    expect(nextShare(790, [share(5)], 1)).toBe(null);
-    expect(nextShare(500, [share(5)], 1)).toEqual({ from: 1 + ANNOUNCED_MS, halvings: 4 });
+    expect(next(1_500, [share(5)], 1)).toBe(null);
+    expect(next(790, [share(5)], 1)).toBe(null);
+    expect(next(500, [share(5)], 1)).toEqual({ from: 1 + ANNOUNCED_MS, halvings: 4 });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: 20 }), (perSecond, before) => {
-        const first = nextShare(perSecond, [share(before)], 1);
-        if (first) expect(nextShare(perSecond, [share(before), first], 1 + ANNOUNCED_MS + 1)).toBe(null);
+        const first = next(perSecond, [share(before)], 1);
+        if (first) expect(next(perSecond, [share(before), first], 1 + ANNOUNCED_MS + 1)).toBe(null);
       }),
     );
   });
