@@ -10,6 +10,8 @@ export interface Live {
 }
 
 export interface LiveOptions {
+  /** Told of what a `render` throws. */
+  failed?: (error: unknown) => void;
   everyMs?: number;
   /** A viewer that could not take so many events in a row is sent away; its browser comes back when it can. */
   missedAtMost?: number;
@@ -36,7 +38,7 @@ interface View {
  * viewer: it misses updates. Should a `render` reject, the streams of its view are destroyed with its error.
  */
 export function live(options: LiveOptions = {}): Live {
-  const { everyMs = 1_000, missedAtMost = 30, viewsAtMost = 500, stayMs = 900_000 } = options;
+  const { failed, everyMs = 1_000, missedAtMost = 30, viewsAtMost = 500, stayMs = 900_000 } = options;
   const views = new Map<string, View>();
   const closed = new AbortController();
   let running = false;
@@ -68,6 +70,7 @@ export function live(options: LiveOptions = {}): Live {
       }
       show(view, isSame ? UNCHANGED : view.current!);
     } catch (error) {
+      failed?.(error);
       for (const viewer of view.viewers.keys()) viewer.destroy(error as Error);
     } finally {
       view.busy = false;

@@ -30,7 +30,7 @@ export function openApi(resources: readonly Resource[], deeds: readonly Deed[]):
     const parameters = parametersOf(body, path).filter((parameter) => parameter.in === "path");
     const names = new Set(parameters.map(({ name }) => name));
     const rest = z.strictObject(Object.fromEntries(Object.entries(body.shape).filter(([name]) => !names.has(name))));
-    const requestBody = { required: true, content: json(rest, "input") };
+    const requestBody = { required: !rest.safeParse({}).success, content: json(rest, "input") };
     add(path, {
       post: { summary, parameters, requestBody, security: [{ operator: [] }], responses: responses(answer) },
     });

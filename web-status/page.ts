@@ -58,7 +58,7 @@ export async function statusPage({ settings = {}, bus: given }: PageOptions = {}
   const lag = lagSource(bus);
   const source = letterSource(bus);
   const map = routeMap(log);
-  const live = liveViews();
+  const live = liveViews({ failed: (error) => log.error({ err: error }, "a view could not be made") });
   const allowed = access(config.web, log);
   const tripSources = { latest, trips: tripStore, bus, lag };
 

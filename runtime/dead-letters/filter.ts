@@ -8,6 +8,8 @@ export interface LetterFilter {
   readonly ids?: readonly string[];
   readonly stop?: string;
   readonly reason?: string;
+  /** The error's name. */
+  readonly errorName?: string;
   /** Part of the error's name or message, in any case. */
   readonly error?: string;
   /** Epoch ms, both included. */
@@ -27,7 +29,7 @@ export function letterMatcher(filter: LetterFilter): (letter: Letter) => boolean
     throw new ConfigError(
       wrong.map((id) => `${JSON.stringify(id)} is no letter's id: give <partition>-<offset>, such as 2-117`),
     );
-  const { stop, reason, since, until, state } = filter;
+  const { stop, reason, errorName, since, until, state } = filter;
   const ids = filter.ids && new Set(filter.ids);
   const key = filter.key === undefined ? undefined : Buffer.from(filter.key);
   const error = filter.error?.toLowerCase();
@@ -35,6 +37,7 @@ export function letterMatcher(filter: LetterFilter): (letter: Letter) => boolean
     (letter) => !ids || ids.has(letter.id),
     (letter) => stop === undefined || letter.stop === stop,
     (letter) => reason === undefined || letter.reason === reason,
+    (letter) => errorName === undefined || letter.error === errorName,
     (letter) => error === undefined || `${letter.error}: ${letter.message}`.toLowerCase().includes(error),
     (letter) => since === undefined || letter.time >= since,
     (letter) => until === undefined || letter.time <= until,

@@ -116,6 +116,10 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
       { reason: "RangeError", lastMessage: "two is too much" },
     ]);
     expect(await told({})).toEqual([{ reason: "RangeError", lastMessage: null }]);
+    const named = async (errorName: string) =>
+      (await scene.ask<LettersAnswer>(`/api/v1/letters?${new URLSearchParams({ errorName }).toString()}`)).letters!
+        .length;
+    expect([await named("RangeError"), await named("Range")]).toEqual([1, 0]);
   });
 
   test("the stops of letters' routes, visited or ahead, are offered to who may act on them", async () => {
@@ -236,6 +240,53 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     expect(await found("items[0].price", "12.5")).toEqual(there);
     expect(await found("items[0].price", "7")).toEqual([]);
     expect(await found("items.2.price", "7")).toEqual([]);
+  });
+
+  test("a message may hold anything: a search that meets it goes on, and its trip is shown", async () => {
+    const { ask: asAnn, line: bus, topic } = scene;
+    const end = topic("End"); // it is paused
+    const odd = { toString: 1 };
+    await bus.metro.send(end, { card: odd }, { key: "odd" });
+    await bus.metro.send(end, { card: "none" }, { key: "even" });
+    const deep = `{"header":{"route":[],"historical_route":[{"toString":1},"${end}"],"id":"odd-one"},"payload":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+    const odd2 = `{"header":{"route":[{"toString":1},"Next"],"id":"odd-one"},"payload":1}`;
+    await bus.metro.bus.send(
+      [deep, odd2].map((value) => ({ topic: end, key: Buffer.from("odd"), value: Buffer.from(value), headers: [] })),
+    );
+    const found = (query: Record<string, string>) =>
+      asAnn<TripsAnswer>(`/api/v1/trips?${new URLSearchParams(query).toString()}`);
+    const both = await found({ field: "card", value: "none" });
+    expect([both.trips.length, both.fault]).toEqual([1, null]);
+    expect((await found({ field: "card", value: "none", key: "odd" })).trips).toEqual([]);
+    const { trips } = await found({ key: "odd" });
+    expect(trips.map(({ stops }) => stops)).toContainEqual([end]);
+    const trip = await asAnn<TripAnswer>("/api/v1/trips/odd-one");
+    expect(trip.now).toMatchObject({ state: "travelling", stop: end });
+  });
+
+  test("a message that waits at its first stop is told to be there, with what is still ahead", async () => {
+    const { ask: asAnn, line: bus, topic } = scene;
+    const end = topic("End"); // it is paused
+    await bus.metro.send(end, { first: true }, { key: "first", route: ["Next", "Last"] });
+    const [one] = (await asAnn<TripsAnswer>("/api/v1/trips?key=first")).trips;
+    const { now, ahead } = await asAnn<TripAnswer>(`/api/v1/trips/${one!.id}`);
+    expect(now).toMatchObject({ state: "travelling", stop: end, why: `${end} is paused` });
+    expect(ahead).toEqual(["Next", "Last"]);
+  });
+
+  test("a letter that is nested too deeply to be shown as JSON is shown as bytes, and can be discarded", async () => {
+    const { ask: asAnn, line: bus } = scene;
+    const value = Buffer.from(`${"[".repeat(100_000)}${"]".repeat(100_000)}`);
+    await bus.metro.bus.send([{ topic: values["stop"]!, key: Buffer.from("deep"), value, headers: [] }]);
+    let id = "";
+    await eventually(async () => {
+      const { letters } = await asAnn<LettersAnswer>("/api/v1/letters?key=deep");
+      id = letters?.[0]?.id ?? "";
+      return id !== "";
+    });
+    const page = await fetch(`${scene.web.url}/api/v1/letters/${id}`, { headers: { authorization: basic("ann") } });
+    expect([page.status, "payload" in ((await page.json()) as object)]).toEqual([200, false]);
+    expect(await asAnn(`/api/v1/letters/${id}/discard`, { reason: "too deep" })).toMatchObject({ done: 1 });
   });
 
   test("a message that a stop is done with does not count as waiting there, though nobody has recorded it", async () => {

@@ -1,4 +1,4 @@
-import { exactJson } from "metrobus";
+import { exactJson, type Letter } from "metrobus";
 import { z } from "zod";
 import { NotDone, NotFound, deed, resource, type Deed, type Resource } from "../resource.ts";
 import { letterHref } from "../links.ts";
@@ -89,13 +89,23 @@ export const letter = (source: LetterSource): Resource =>
         visited: [...new Set(found.visited)],
         ahead: [...found.ahead],
         missing: [...missing],
-        payload: found.payloadJson && exactJson(found.payloadJson),
+        payload: payloadOf(found),
         value: found.value?.toString("base64") ?? null,
         ...audited,
         blocked: why,
       } satisfies LetterAnswer;
     },
   });
+
+/** undefined: it is no JSON, or nested too deeply to be shown as such. */
+function payloadOf({ payloadJson }: Letter): unknown {
+  try {
+    return payloadJson && exactJson(payloadJson);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
 
 /** To where it failed, to another stop of its route or any topic, or with another payload or route. */
 export const replayLetter = (source: LetterSource): Deed =>

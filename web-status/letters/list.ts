@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Unavailable, UnknownTopic, type Letter, type LetterGroup, type LetterPage } from "metrobus";
+import { Unavailable, UnknownTopic, type Letter, type LetterFilter, type LetterGroup, type LetterPage } from "metrobus";
 import type { Visitor } from "../access/access.ts";
 import { resource, type Resource } from "../resource.ts";
 import { epochMs } from "../schemas.ts";
@@ -61,7 +61,7 @@ export const letters = (source: LetterSource): Resource =>
       const { seesDetails, mayAct } = visitor;
       const wanted = given(filterSchema.parse(filter));
       const [found, runs, why] = await Promise.all([
-        seesDetails ? source.letters().page({ filter: wanted, limit: A_PAGE, before }).catch(noneYet) : null,
+        seesDetails ? pageOf(source, wanted, before) : null,
         newestRuns(source, visitor),
         mayAct ? source.blocked() : null,
       ]);
@@ -72,7 +72,7 @@ export const letters = (source: LetterSource): Resource =>
         other: counted.other,
         read: counted.read,
         all: counted.all,
-        fault: counted.fault,
+        fault: counted.fault ?? found?.fault ?? null,
         letters: found && found.letters.map(letterAnswer),
         more: found?.more?.cursor ?? null,
         stops: mayAct ? stopsOf(counted.groups, found?.letters ?? []) : [],
@@ -100,10 +100,21 @@ const stopsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): stri
     .filter(Boolean)
     .toSorted();
 
-/** The first stop makes the topic as it starts. */
-function noneYet(error: unknown): LetterPage {
-  if (error instanceof UnknownTopic) return { letters: [], more: null, looked: 0, back: null };
-  throw error;
+/** When the bus is away, what is counted is shown all the same. */
+async function pageOf(
+  source: LetterSource,
+  filter: LetterFilter,
+  before: string | undefined,
+): Promise<LetterPage & { readonly fault: string | null }> {
+  const none = { letters: [], more: null, looked: 0, back: null };
+  try {
+    return { ...(await source.letters().page({ filter, limit: A_PAGE, before })), fault: null };
+  } catch (error) {
+    // The first stop makes the topic as it starts.
+    if (error instanceof UnknownTopic) return { ...none, fault: null };
+    if (error instanceof Unavailable) return { ...none, fault: error.message };
+    throw error;
+  }
 }
 
 export const letterAnswer = (found: Letter): z.infer<typeof letter> => ({

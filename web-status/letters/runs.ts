@@ -11,7 +11,7 @@ import { showRun } from "./show.ts";
 export type RunAnswer = z.infer<typeof run>;
 
 /** Of a filter, what dead letters are counted by for everybody to see; keys, ids and texts of errors are details. */
-const PUBLIC = ["stop", "reason", "since", "until", "state"];
+const PUBLIC = ["stop", "reason", "errorName", "since", "until", "state"];
 
 export const runAnswer = (
   { filter, change, report, ...found }: BulkRun,

@@ -15,6 +15,7 @@ const time = z.union([
 export const filterFields = {
   stop: optional(text),
   reason: optional(text),
+  errorName: optional(text).describe("The error's name"),
   error: optional(text).describe("Part of the error's name or message"),
   since: optional(time).describe("Epoch ms, or ISO 8601 in UTC"),
   until: optional(time).describe("Epoch ms, or ISO 8601 in UTC"),

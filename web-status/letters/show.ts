@@ -1,4 +1,4 @@
-import { age, count, figure, time } from "../format.ts";
+import { count, figure, time } from "../format.ts";
 import { letterHref, lettersHref, runHref, stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
@@ -20,8 +20,7 @@ export function showLetters(
     .reduce((sum, { open, asked }) => sum + open + asked, 0);
   // What is beyond the first thousand groups is not counted by what it is.
   const isByGroup =
-    !found.other &&
-    Object.entries(filter).every(([name, value]) => value === undefined || name === "stop" || name === "reason");
+    !found.other && Object.entries(filter).every(([name, value]) => value === undefined || GROUPED.includes(name));
   return lettersPage({
     ...shown,
     filter: Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, shownValue(name, value)])),
@@ -35,7 +34,7 @@ export function showLetters(
     groups: found.groups.map((group) => ({
       ...group,
       ...figures(group),
-      href: lettersHref(base, { stop: group.stop, reason: group.reason, error: group.error || undefined }),
+      href: lettersHref(base, { stop: group.stop, reason: group.reason, errorName: group.error || undefined }),
       stopHref: stopHref(base, group.stop),
       last: time(group.last),
     })),
@@ -59,8 +58,12 @@ export function showLetters(
 }
 
 type Group = LettersAnswer["groups"][number];
-const fits = (group: Group, { stop, reason }: Filter): boolean =>
-  (stop === undefined || group.stop === stop) && (reason === undefined || group.reason === reason);
+/** What letters are counted by. */
+const GROUPED = ["stop", "reason", "errorName"];
+const fits = (group: Group, { stop, reason, errorName }: Filter): boolean =>
+  (stop === undefined || group.stop === stop) &&
+  (reason === undefined || group.reason === reason) &&
+  (errorName === undefined || group.error === errorName);
 
 const figures = ({ open, asked, replayed, discarded }: Pick<Group, "open" | "asked" | "replayed" | "discarded">) => ({
   openText: figure(open),
@@ -103,7 +106,6 @@ function runFacts({ action, by, at, state, total, report, rate, filter, from, ro
     title: action === "replay" ? "Replay" : "Discard",
     by,
     when: time(at),
-    ago: age(at, Date.now()),
     state,
     words: STATES[state],
     isOver: state !== "running" && state !== "stopping",

@@ -44,6 +44,7 @@ export function mapView(topology: Topology, shown: Stations, shape: Shape, layou
       const { length } = topology.stops.filter((stop) => stop.state === state);
       return { state, word: WORDS[state], count: count(length), none: length === 0 };
     }),
+    isWell: trouble.length === 0 && !asked.openLetters && !asked.stale,
     attention: trouble.slice(0, ATTENTION_AT_MOST).map(stopLink),
     more: Math.max(0, trouble.length - ATTENTION_AT_MOST),
     letters: asked.openLetters ? lettersLink(asked.openLetters, asked) : null,

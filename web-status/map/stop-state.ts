@@ -1,6 +1,7 @@
 import type { Done, Instance, Pause, StopSnapshot } from "metrobus";
 import { age, compact, count, duration } from "../format.ts";
 import type { StopLag } from "../sources/lag.ts";
+import { trendWords } from "../trend.ts";
 import { STATES, type State } from "./answer.ts";
 import { failing, mostly } from "./failing.ts";
 import { standingLanes, standingWords } from "./standing.ts";
@@ -121,10 +122,9 @@ function waiting({ lag }: Facts): string {
   return `${count(lag.messages)} ${lag.messages === 1 ? "message waits" : "messages wait"}${oldest}`;
 }
 
-function trend({ messages, growth }: StopLag): string {
-  if (growth === null || growth === 0) return "";
-  if (growth < 0) return `; caught up in about ${duration((messages / -growth) * 1_000)}`;
-  return `; ${growth < 1 ? "slowly" : `by ${count(growth)} a second`} more`;
+function trend(lag: StopLag): string {
+  const words = trendWords(lag);
+  return words ? `; ${words}` : "";
 }
 
 const processes = ({ instances: { length } }: Facts): string =>

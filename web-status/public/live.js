@@ -71,7 +71,7 @@ function show(html) {
     ignoreActiveValue: true,
     callbacks: {
       beforeAttributeUpdated: (name, element) =>
-        !(OWN.has(name) && element.matches("details, input, textarea, select")),
+        !(OWN.has(name) && element.matches("details, input:not([type=hidden]), textarea, select")),
       // A chart is drawn here, not by the server.
       beforeNodeMorphed: (before) => !(before instanceof Element && before.matches(".chart > *")),
       beforeNodeRemoved: (node) => !(node instanceof Element && node.parentElement?.matches(".chart")),

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { exactJson } from "metrobus";
 import { z } from "zod";
 import { deed, NotDone, resource, type Deed, type Resource, type Shown } from "../resource.ts";
+import { stopsOf } from "../letters/schemas.ts";
 import { optional } from "../schemas.ts";
 import type { BusSource } from "../sources/bus.ts";
 import type { LatestStats } from "../sources/latest.ts";
@@ -38,7 +39,7 @@ export const send = (bus: BusSource): Deed =>
       payload: z.string().describe("JSON text"),
       key: optional(z.string().max(1_024)).describe("Default: one of its own"),
       route: optional(z.string())
-        .transform((text) => text?.split(",").map((stop) => stop.trim()))
+        .transform((text) => (text?.trim() ? stopsOf(text) : undefined))
         .describe(
           "The stops to visit after it, with commas between; default: it is raw, and a busdriver gives it a route",
         ),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Instance, LaneState, MetroBus, Snapshot } from "metrobus";
 import type { BusSource } from "./bus.ts";
 import { readMessage } from "./search.ts";
@@ -38,6 +39,8 @@ export interface Lag {
 }
 
 const LOOK_EVERY_MS = 10_000;
+/** A bus that is away takes its time to say so, and a page has none. */
+const PATIENCE_MS = 800;
 const AGES_AT_ONCE = 8;
 
 export function lagSource(bus: BusSource): Lag {
@@ -45,6 +48,8 @@ export function lagSource(bus: BusSource): Lag {
   let untold = new Map<string, StopLag>();
   /** The age of the oldest that waits, by stop. */
   let ages = new Map<string, number | null>();
+  /** What is asked of the bus now, by stop. */
+  const asking = new Map<string, Promise<readonly LaneLag[]>>();
   let lookedAt = -Infinity;
   let looking = false;
 
@@ -56,7 +61,9 @@ export function lagSource(bus: BusSource): Lag {
     for (const stop of topicsOf(snapshot)) {
       const told = lanesTold.get(stop) ?? [];
       const lanes = told.length > 0 ? told : lanesOfBus(await stateOf(metro, stop, snapshot));
-      const { seconds } = oldest(await Promise.all(worstOf(lanes).map((lane) => firstOf(metro, stop, lane))));
+      const { seconds } = oldest(
+        await Promise.all(worstOf(lanes).map((lane) => firstOf(metro, stop, lane, snapshot.at))),
+      );
       if (told.length === 0 && lanes.length > 0) foundUntold.set(stop, { ...sum(lanes), seconds });
       else foundAges.set(stop, seconds);
     }
@@ -82,24 +89,26 @@ export function lagSource(bus: BusSource): Lag {
         found.set(stop, { ...sum(lanes), seconds: ages.get(stop) ?? null });
       return found;
     },
-    async of(stop, snapshot) {
+    of(stop, snapshot) {
       const told = lanesOf(snapshot.instances).get(stop) ?? [];
-      try {
-        const metro = bus.get();
-        const lanes = lanesOfBus(await stateOf(metro, stop, snapshot), told);
-        const withAges: LaneLag[] = [];
-        for (let at = 0; at < lanes.length; at += AGES_AT_ONCE) {
-          const some = lanes.slice(at, at + AGES_AT_ONCE).map(async (lane) => {
-            return lane.messages === 0 ? lane : { ...lane, ...(await firstOf(metro, stop, lane)) };
-          });
-          withAges.push(...(await Promise.all(some)));
-        }
-        return withAges;
-      } catch {
-        return told;
-      }
+      const asked = asking.get(stop) ?? ask(stop, snapshot, told).finally(() => asking.delete(stop));
+      asking.set(stop, asked);
+      return Promise.race([asked.catch(() => told), sleep(PATIENCE_MS, told, { ref: false })]);
     },
   };
+
+  async function ask(stop: string, snapshot: Snapshot, told: readonly LaneLag[]): Promise<readonly LaneLag[]> {
+    const metro = bus.get();
+    const lanes = lanesOfBus(await stateOf(metro, stop, snapshot), told);
+    const withAges: LaneLag[] = [];
+    for (let at = 0; at < lanes.length; at += AGES_AT_ONCE) {
+      const some = lanes.slice(at, at + AGES_AT_ONCE).map(async (lane) => {
+        return lane.messages === 0 ? lane : { ...lane, ...(await firstOf(metro, stop, lane, snapshot.at)) };
+      });
+      withAges.push(...(await Promise.all(some)));
+    }
+    return withAges;
+  }
 }
 
 /** Of each stop of which processes have lanes, as they tell of them. */
@@ -154,11 +163,11 @@ async function stateOf(metro: MetroBus, stop: string, { instances }: Snapshot): 
   return told ? metro.bus.state(told.group, stop) : metro.state(stop);
 }
 
-/** The age and the id of the message that a lane stands at. */
-async function firstOf({ bus }: MetroBus, topic: string, { lane, position }: LaneLag): Promise<First> {
+/** The age and the id of the message that a lane stands at. `now` is by the clock of the counts: pages whose own are off show the same. */
+async function firstOf({ bus }: MetroBus, topic: string, { lane, position }: LaneLag, now: number): Promise<First> {
   try {
     for await (const record of bus.read(topic, lane, BigInt(position), 1)) {
-      const seconds = Math.max(0, (Date.now() - record.timestamp) / 1_000);
+      const seconds = Math.max(0, (now - record.timestamp) / 1_000);
       return { seconds, message: readMessage(record)?.id ?? null };
     }
   } catch {

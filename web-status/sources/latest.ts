@@ -13,8 +13,6 @@ export interface LatestStats {
   read(): Promise<Latest>;
   /** What was done in the last quarter of an hour or so, at most five seconds old; null: it can't be read. */
   recent(): Promise<Recent | null>;
-  /** The same, and counts one opening of the page. */
-  open(): Promise<Latest>;
 }
 
 const RECENT_MS = 5_000;
@@ -50,10 +48,6 @@ export function latestStats(stats: StatsStore, log: Logger): LatestStats {
         recent = stats.recent().catch(() => null);
       }
       return recent;
-    },
-    open: async () => {
-      const [hits, { snapshot, fault }] = await Promise.all([stats.hit().catch(() => 0), read()]);
-      return { snapshot: snapshot && { ...snapshot, hits: Math.max(hits, snapshot.hits) }, fault };
     },
   };
 }

@@ -110,13 +110,17 @@ export const pathOf = (text: string): string[] =>
     .split(".")
     .filter(Boolean);
 
+/** Arrays in arrays: a payload may be anything. */
+const DEEPEST = 100;
+
 /** What a path leads to in a payload: all there is, since arrays are gone through, but where it names a place in one. */
-export function valuesAt(payload: unknown, path: readonly string[]): unknown[] {
+export function valuesAt(payload: unknown, path: readonly string[], depth = 0): unknown[] {
   const [name, ...rest] = path;
+  if (depth > DEEPEST) return [];
   if (Array.isArray(payload)) {
     if (name !== undefined && /^\d+$/.test(name))
       return Number(name) in payload ? valuesAt(payload[Number(name)], rest) : [];
-    return payload.flatMap((each) => valuesAt(each, name === "*" ? rest : path));
+    return payload.flatMap((each) => valuesAt(each, name === "*" ? rest : path, depth + 1));
   }
   if (name === undefined) return [payload];
   const isThere = typeof payload === "object" && payload !== null && Object.hasOwn(payload, name);

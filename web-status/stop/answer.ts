@@ -47,6 +47,7 @@ export const stopAnswer = z.object({
       notKept: z.number(),
     })
     .nullable()
-    .describe("What failed lately, newest first; null: you may not see it"),
+    .describe("What failed lately, newest first; null: you may not see it, or it can't be read now"),
+  failuresFault: z.string().nullable().describe("Why it can't be read"),
 });
 export type StopAnswer = z.infer<typeof stopAnswer>;

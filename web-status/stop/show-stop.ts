@@ -1,5 +1,6 @@
 import { age, clock, count, duration, figure, rate } from "../format.ts";
 import { stopHref, tripHref } from "../links.ts";
+import { STEADY, trendWords } from "../trend.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
 import { charts } from "./charts.ts";
@@ -60,6 +61,7 @@ export function showStop(stop: StopAnswer, shown: Shown): string {
       })),
     ],
     vanished: vanishedWords(stop),
+    failuresFault: stop.failuresFault,
     failures: stop.failures && {
       notKept: stop.failures.notKept > 0 ? count(stop.failures.notKept) : null,
       groups: failureGroups(stop, shown.base),
@@ -105,11 +107,12 @@ function vanishedWords({ vanished, at }: StopAnswer): string | null {
     : `${count(vanished.length)} processes have vanished since ${since} without saying that they end: they were killed, have crashed, or lost Redis. Their logs say more; what they die of may be a next message above.`;
 }
 
-function facts({ rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSeen, at, gaps, span }: StopAnswer) {
+function facts(stop: StopAnswer) {
+  const { rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSeen, at, gaps, span, fault } = stop;
   const isLate = lastMinute.waitedMs.p50 !== null;
   const three = ({ p50, p95, p99 }: StopAnswer["workedMs"]) => [p50, p95, p99].map(duration).join(" · ");
   return {
-    rate: rate(now),
+    rate: fault ? "–" : rate(now),
     processed: figure(totals.processed),
     waiting: count(lag.messages),
     waitingFor: lag.seconds === null ? null : duration(lag.seconds * 1_000),
@@ -122,13 +125,8 @@ function facts({ rate: now, totals, lag, workedMs, waitedMs, lastMinute, lastSee
   };
 }
 
-/** Half a message a second is no trend. */
-const STEADY = 0.5;
-
-function forecast({ caughtUpInS, growth }: StopAnswer["lag"]): string {
-  if (growth === null) return "nobody is working on it";
-  if (growth > STEADY) return `grows by ${rate(growth)} /s`;
-  return caughtUpInS !== null && growth < -STEADY ? `caught up in about ${duration(caughtUpInS * 1_000)}` : "steady";
+function forecast(lag: StopAnswer["lag"]): string | null {
+  return lag.lanes.some(({ instance }) => instance !== null) ? trendWords(lag) : "nobody is working on it";
 }
 
 const trend = (growth: number | null): string =>

@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   merge,
   SPANS,
+  Unavailable,
   type Buckets,
   type Count,
   type Instance,
@@ -52,7 +53,7 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
         historyOver(span),
         span === FINEST ? null : historyOver(FINEST),
         lag.of(name, snapshot),
-        seesDetails ? trips.failures(name).catch(() => null) : null,
+        seesDetails ? trips.failures(name).catch(unread) : null,
       ]);
       const newest = (fine ?? history).slice(-IN_A_MINUTE);
       const counts = snapshot.stops.find((each) => each.stop === name);
@@ -84,10 +85,16 @@ export const stop = ({ present, stats, trips, lag }: StopSources): Resource =>
         span,
         stepMs: SPANS[span].stepMs,
         history: history.map(stepOf),
-        failures: failures && { visits: failures.visits.map((each) => ({ ...each })), notKept: failures.notKept },
+        failures: failures && "visits" in failures ? { ...failures, visits: [...failures.visits] } : null,
+        failuresFault: failures && "fault" in failures ? failures.fault : null,
       } satisfies StopAnswer;
     },
   });
+
+function unread(error: unknown): { readonly fault: string } {
+  if (error instanceof Unavailable) return { fault: error.message };
+  throw error;
+}
 
 function isKnown(stop: string, { stops, instances, vanished, counter, pauses }: Snapshot): boolean {
   return (

@@ -65,12 +65,14 @@ export const trips = (sources: TripSources): Resource =>
     title: () => "Trips",
     show: showTrips,
     async read({ id, key, field, value, failed }) {
+      const byField = field && value ? fieldIs(field, value) : null;
       const tripsOf = async (ids: readonly string[]) => {
         const found = await Promise.all(ids.map((each) => sources.trips.trip(each)));
         return found.filter((trip): trip is Trip => trip !== null && (!failed || trip.visits.some(hasFailed)));
       };
-      const kept = field && value ? [] : await tripsOf(await keptIds(sources.trips, { id, key, failed }));
-      const wanted = field && value ? byField(field, value) : byIdOrKey(id, key);
+      const kept = byField ? [] : await tripsOf(await keptIds(sources.trips, { id, key, failed }));
+      const tests = [id && idIs(id), key && keyIs(key), byField].filter((test) => typeof test === "function");
+      const wanted = tests.length > 0 ? (message: Found) => tests.every((fits) => fits(message)) : null;
       // Of a key's messages only a share is recorded; an id is one message.
       const inTopics = wanted && !(id && kept.length > 0) ? await inTheTopics(sources, wanted) : NOT_LOOKED;
       const others = newestOfEach(inTopics.found).filter((each) => !kept.some((trip) => trip.id === each.id));
@@ -95,15 +97,22 @@ async function keptIds(store: TripStore, { id, key, failed }: Record<"id" | "key
 
 type Fits = (message: Found) => boolean;
 
-const byField =
+const idIs =
+  (id: string): Fits =>
+  (message) =>
+    message.id === id;
+
+const keyIs =
+  (key: string): Fits =>
+  (message) =>
+    message.key === key;
+
+const fieldIs =
   (field: string, value: string): Fits =>
   ({ payload }) =>
-    valuesAt(payload, pathOf(field)).some((each) => String(each) === value);
-
-function byIdOrKey(id?: string, key?: string): Fits | null {
-  if (id) return (message) => message.id === id;
-  return key ? (message) => message.key === key : null;
-}
+    valuesAt(payload, pathOf(field)).some(
+      (each) => (each === null || typeof each !== "object") && String(each) === value,
+    );
 
 async function inTheTopics({ latest, bus }: TripSources, fits: Fits) {
   try {
@@ -129,7 +138,7 @@ function summaryOf({ id, key, boarded, visits }: Trip): TripSummary {
 
 function summaryOfFound({ id, key, header, topic, at }: Found): TripSummary {
   const history = header?.["historical_route"];
-  const stops = Array.isArray(history) ? history.map(String) : [topic];
+  const stops = Array.isArray(history) ? history.filter((stop) => typeof stop === "string") : [topic];
   const boarded = typeof header?.["boarded"] === "number" ? header["boarded"] : at;
   return { id, key, boarded, stops, outcome: "found", detail: topic, at, isKept: false };
 }

@@ -1,5 +1,5 @@
 import { exactJson } from "metrobus";
-import { age, clock, count, duration, exactClock, exactTime } from "../format.ts";
+import { age, count, duration, exactClock, exactTime, time } from "../format.ts";
 import { lettersHref, stopHref, tripHref } from "../links.ts";
 import type { Shown } from "../resource.ts";
 import { view } from "../views.ts";
@@ -29,7 +29,7 @@ export function showTrips(
     looked:
       looked === null
         ? null
-        : `${count(looked)} messages of the topics${back === null ? "" : `, back to ${clock(back)}`}`,
+        : `${count(looked)} messages of the topics${back === null ? "" : `, back to ${time(back)} UTC`}`,
     trips: trips.map((trip) => summary(trip, shown.base)),
   });
 }
@@ -42,7 +42,7 @@ const summary = ({ id, key, stops, outcome, detail, at, isKept }: TripSummary, b
   kind: outcome,
   outcome: OUTCOMES[outcome as keyof typeof OUTCOMES] ?? outcome,
   detail,
-  at: clock(at),
+  at: time(at),
   isKept,
 });
 

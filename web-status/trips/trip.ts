@@ -45,10 +45,10 @@ export const trip = (sources: TripSources): Resource => {
     show: showTrip,
     async read({ id }) {
       const [kept, { snapshot }] = await Promise.all([sources.trips.trip(id), sources.latest.read()]);
-      const found = kept ?? (await inTopics(id));
+      const found: Known | null = kept ?? (await inTopics(id));
       if (!found)
         throw new NotFound(
-          `no message ${id} is known: its trip is not recorded (about 50 a second are, for an hour, and all that fail), and it is not among the newest in the topics`,
+          `no message ${id} is known: its trip is not recorded (some of each second are, for a while, and all that fail), and it is not among the newest in the topics`,
         );
       const visits = found.visits.map((each) => ({
         ...each,
@@ -60,7 +60,7 @@ export const trip = (sources: TripSources): Resource => {
         id,
         key: found.key,
         boarded: found.boarded,
-        now: whereItIs(visits, found.boarded, snapshot, sources.lag),
+        now: whereItIs({ ...found, visits }, snapshot, sources.lag),
         header,
         ahead: aheadOf(header, visits),
         visits,
@@ -69,6 +69,9 @@ export const trip = (sources: TripSources): Resource => {
     },
   });
 };
+
+/** `lies`: the topic that it lies in, as far as it was found there, and since when. */
+type Known = Trip & { readonly lies?: Pick<Found, "topic" | "at"> };
 
 const REMEMBERED_MS = 10_000;
 const REMEMBERED = 50;
@@ -104,30 +107,27 @@ function fullName(name: string, instances: readonly Instance[]): string {
 /** What waits is known with a delay: the lag of a stop is at most so old. */
 const LAG_KNOWN_MS = 20_000;
 
-function whereItIs(
-  visits: readonly TripVisit[],
-  boarded: number,
-  snapshot: Snapshot | null,
-  lag: Lag,
-): TripAnswer["now"] {
+function whereItIs({ visits, boarded, lies }: Known, snapshot: Snapshot | null, lag: Lag): TripAnswer["now"] {
   const last = visits.at(-1);
-  if (!last) return { state: "travelling", stop: "", since: boarded, why: "" };
-  const { outcome, stop, detail, at, waitedMs, workedMs } = last;
-  const since = at + waitedMs + workedMs;
-  if (outcome !== "forwarded") return { state: outcome, stop, since, why: detail };
-  const isDone = snapshot && snapshot.at - since > LAG_KNOWN_MS && lag.all(snapshot).get(detail)?.messages === 0;
-  if (isDone) return { state: "unrecorded", stop: detail, since, why: "" };
-  return { state: "travelling", stop: detail, since, why: snapshot?.pauses.has(detail) ? `${detail} is paused` : "" };
+  if (last && last.outcome !== "forwarded")
+    return { state: last.outcome, stop: last.stop, since: endOf(last), why: last.detail };
+  const [stop, since] = last ? [last.detail, endOf(last)] : [lies?.topic ?? "", lies?.at ?? boarded];
+  const isDone = snapshot && snapshot.at - since > LAG_KNOWN_MS && lag.all(snapshot).get(stop)?.messages === 0;
+  if (isDone) return { state: "unrecorded", stop, since, why: "" };
+  return { state: "travelling", stop, since, why: snapshot?.pauses.has(stop) ? `${stop} is paused` : "" };
 }
+
+const endOf = ({ at, waitedMs, workedMs }: TripVisit): number => at + waitedMs + workedMs;
 
 /** Of the header with which it came to its last stop. */
 function aheadOf(header: TripAnswer["header"], visits: readonly TripVisit[]): string[] {
-  const route = Array.isArray(header?.["route"]) ? header["route"].map(String).toReversed() : [];
-  const outcome = visits.at(-1)?.outcome;
+  const found = Array.isArray(header?.["route"]) ? header["route"] : [];
+  const route = found.filter((stop) => typeof stop === "string").toReversed();
+  const outcome = visits.at(-1)?.outcome ?? "forwarded";
   return outcome === "forwarded" || outcome === "later" ? route : [];
 }
 
-async function fromTopics({ bus, latest }: TripSources, id: string): Promise<Trip | null> {
+async function fromTopics({ bus, latest }: TripSources, id: string): Promise<Known | null> {
   const metro = bus.get();
   const { snapshot } = await latest.read();
   const [first, { found }] = await Promise.all([
@@ -147,6 +147,7 @@ async function fromTopics({ bus, latest }: TripSources, id: string): Promise<Tri
     boarded,
     header,
     visits: inOrder.slice(0, -1).map((each, n) => between(each, inOrder[n + 1]!)),
+    lies: newest,
   };
 }
 

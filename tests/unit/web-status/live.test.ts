@@ -135,15 +135,18 @@ test("close ends every stream, and who comes later gets none", async () => {
   expect(stream.join().destroyed).toBe(true);
 });
 
-test("a rendering that fails ends the streams, and the next viewer starts anew", async () => {
+test("a rendering that fails ends the streams and is told of, and the next viewer starts anew", async () => {
   let broken = true;
-  const stream = one(async () => {
+  const told: unknown[] = [];
+  const render = async () => {
     if (broken) throw new Error("no template");
     return "fine";
-  });
+  };
+  const stream = one(render, { failed: (error) => told.push(error) });
   const viewer = stream.join();
   const error = await new Promise<Error>((resolve) => viewer.once("error", resolve));
   expect(error.message).toBe("no template");
+  expect(told).toEqual([error]);
   broken = false;
   expect(await read(stream.join().iterator())).toBe(update("fine"));
   stream.close();
