@@ -20,7 +20,9 @@ const MOST_HALVINGS = 24;
  * them is measured by the oldest.
  */
 export function halvingsAt(boarded: number, shares: readonly TripShare[]): number {
-  for (let at = shares.length - 1; at > 0; at--) {
+  // Most board now; of a topic with a long past most boarded before all of them, and every message pays for a look at each.
+  const isOld = shares.length > 1 && boarded < shares[1]!.from;
+  for (let at = isOld ? 0 : shares.length - 1; at > 0; at--) {
     if (boarded >= shares[at]!.from) return shares[at]!.halvings;
   }
   return shares[0]?.halvings ?? 32;

@@ -6,7 +6,7 @@ import { metrobus } from "../variants.ts";
 import { load, workload } from "../workload.ts";
 
 /** The difference is small: it takes many rounds to see it. */
-const ROUNDS = 21;
+const ROUNDS = 31;
 const FILES = /\/runtime\/(trip-[a-z]+|visits|redact|trip-stores\/.*)\.ts$/;
 const OFF = { METROBUS_TRIPS: "off" };
 const PAYLOAD = { METROBUS_TRIPS: "payload", METROBUS_REDACT: "email" };
@@ -19,7 +19,7 @@ export const trips: Measure = {
     await load(bench.cluster, work);
     const off = { variant: metrobus("off", { env: OFF }), work };
     const payload = { variant: metrobus("payload", { env: PAYLOAD }), work };
-    const rounds = Math.min(ROUNDS, 5 * bench.rounds - 4);
+    const rounds = Math.min(ROUNDS, 15 * bench.rounds - 14);
     const share = await profiledShare(bench, work, FILES);
     return {
       rows: [

@@ -1,9 +1,9 @@
 import { stopKey } from "../redis/keys.ts";
 
 /**
- * For each stop that did something of late: its name, its totals, and for each window what they were when it first did something in
- * that: nothing, if it did not. KEYS is the set of stops, ARGV the windows, the longest first, each as the keys of its steps' copies without
- * the stop, as JSON, oldest first.
+ * For each stop that did something of late: its name, and for each window what its totals have grown by since it first did something
+ * in that, as a flat list of fields and numbers. KEYS is the set of stops, ARGV the windows, each as the keys of its steps' copies
+ * without the stop, as JSON, oldest first.
  */
 export const RECENT_SCRIPT = `
 local windows = {}
@@ -14,14 +14,32 @@ local function earliest(window, stop)
     local copy = redis.call("HGETALL", step .. stop)
     if #copy > 0 then return copy end
   end
-  return {}
+end
+
+local function growth(copy, totals)
+  local before, grown = {}, {}
+  for at = 1, #copy, 2 do before[copy[at]] = copy[at + 1] end
+  for at = 1, #totals, 2 do
+    local field, value = totals[at], totals[at + 1]
+    local by = value ~= before[field] and (tonumber(value) or 0) - (tonumber(before[field]) or 0) or 0
+    if by > 0 then
+      table.insert(grown, field)
+      table.insert(grown, string.format("%.0f", by))
+    end
+  end
+  return grown
 end
 
 local found = {}
 for _, stop in ipairs(redis.call("SMEMBERS", KEYS[1])) do
-  local copies = {}
-  for n, window in ipairs(windows) do copies[n] = earliest(window, stop) end
-  if #copies[1] > 0 then table.insert(found, { stop, redis.call("HGETALL", "${stopKey("")}" .. stop), unpack(copies) }) end
+  local totals
+  local of = { stop }
+  for n, window in ipairs(windows) do
+    local copy = earliest(window, stop)
+    if copy then totals = totals or redis.call("HGETALL", "${stopKey("")}" .. stop) end
+    of[n + 1] = copy and growth(copy, totals) or {}
+  end
+  if totals then table.insert(found, of) end
 end
 return found
 `;

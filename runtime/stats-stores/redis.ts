@@ -26,7 +26,7 @@ import {
   type StatsStore,
 } from "../stats-store.ts";
 import { FLUSH_SCRIPT } from "./flush-script.ts";
-import { difference, history, recentSteps, stepsOf } from "./history.ts";
+import { history, recentSteps, stepsOf } from "./history.ts";
 import { presenceText, readPause, readPresence } from "./presence.ts";
 import { RECENT_SCRIPT } from "./recent-script.ts";
 import { byName, RATE_SECONDS, stopSnapshot, thereOrNot } from "./snapshot.ts";
@@ -115,13 +115,9 @@ export function redisStats(options: RedisOptions): StatsStore {
           JSON.stringify(steps.map((step) => historyKey(SPANS[span].stepMs / 1_000, step, ""))),
         );
         const found = (await recent(client, [STOPS], args)) as readonly [string, ...string[][]][];
-        const stops = found.map(([stop, totals, ...copies]) => ({ stop, totals: readDone(hashOf(totals!)), copies }));
         const [quarter, minute] = windows.map(({ since }, n): Lately => {
-          const done = stops.flatMap(({ stop, totals, copies }) => {
-            const copy = hashOf(copies[n]!);
-            return copy.size === 0 ? [] : [[stop, difference(totals, readDone(copy))] as const];
-          });
-          return { since, stops: new Map(done) };
+          const did = found.filter((each) => each[n + 1]!.length > 0);
+          return { since, stops: new Map(did.map(([stop, ...grown]) => [stop, readDone(hashOf(grown[n]!))])) };
         });
         return { quarter: quarter!, minute: minute! };
       }),
