@@ -66,6 +66,7 @@ export type {
   OutcomeKind,
   Pause,
   Presence,
+  Did,
   Lately,
   Recent,
   Snapshot,

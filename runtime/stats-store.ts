@@ -172,11 +172,14 @@ export interface Recent {
   minute: Lately;
 }
 
+/** What a stop did, without what its callback's and all waiting times were. */
+export type Did = Pick<Done, "counts" | "from">;
+
 export interface Lately {
   /** Since when, epoch ms by the store's clock. */
   since: number;
   /** Stops that did nothing are left out. */
-  stops: ReadonlyMap<string, Done>;
+  stops: ReadonlyMap<string, Did>;
 }
 
 export interface Snapshot {

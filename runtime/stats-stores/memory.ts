@@ -95,7 +95,9 @@ function lately(stops: ReadonlyMap<string, Totals>, window: Window, at: number):
   const found = [...stops].flatMap(([stop, totals]) => {
     const copies = totals.copies[span];
     const first = steps.find((step) => copies.has(step));
-    return first === undefined ? [] : [[stop, difference(doneOf(totals), copies.get(first)!)] as const];
+    if (first === undefined) return [];
+    const { counts, from } = difference(doneOf(totals), copies.get(first)!);
+    return [[stop, { counts, from }] as const];
   });
   return { since, stops: new Map(found) };
 }

@@ -2,7 +2,7 @@ import { stopKey } from "../redis/keys.ts";
 
 /**
  * For each stop that did something of late: its name, and for each window what its totals have grown by since it first did something
- * in that, as a flat list of fields and numbers. KEYS is the set of stops, ARGV the windows, each as the keys of its steps' copies
+ * in that, counts and times by the stop before, as a flat list of fields and numbers. KEYS is the set of stops, ARGV the windows, each as the keys of its steps' copies
  * without the stop, as JSON, oldest first.
  */
 export const RECENT_SCRIPT = `
@@ -22,7 +22,7 @@ local function growth(copy, totals)
   for at = 1, #totals, 2 do
     local field, value = totals[at], totals[at + 1]
     local by = value ~= before[field] and (tonumber(value) or 0) - (tonumber(before[field]) or 0) or 0
-    if by > 0 then
+    if by > 0 and (field:sub(1, 6) == "count:" or field:sub(1, 5) == "from:") then
       table.insert(grown, field)
       table.insert(grown, string.format("%.0f", by))
     end

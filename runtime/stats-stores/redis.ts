@@ -16,6 +16,7 @@ import { script } from "../redis/script.ts";
 import {
   SPANS,
   type Count,
+  type Did,
   type Done,
   type Instance,
   type Lately,
@@ -117,7 +118,7 @@ export function redisStats(options: RedisOptions): StatsStore {
         const found = (await recent(client, [STOPS], args)) as readonly [string, ...string[][]][];
         const [quarter, minute] = windows.map(({ since }, n): Lately => {
           const did = found.filter((each) => each[n + 1]!.length > 0);
-          return { since, stops: new Map(did.map(([stop, ...grown]) => [stop, readDone(hashOf(grown[n]!))])) };
+          return { since, stops: new Map(did.map(([stop, ...grown]) => [stop, didOf(readDone(hashOf(grown[n]!)))])) };
         });
         return { quarter: quarter!, minute: minute! };
       }),
@@ -135,6 +136,8 @@ export function redisStats(options: RedisOptions): StatsStore {
     close: async () => close(),
   };
 }
+
+const didOf = ({ counts, from }: Done): Did => ({ counts, from });
 
 /** As the flush script has it. */
 const toldOf = (presence: Presence | undefined): string =>

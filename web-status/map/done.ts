@@ -1,4 +1,4 @@
-import type { Count, Done, OutcomeKind, Recent } from "metrobus";
+import type { Count, Did, OutcomeKind, Recent } from "metrobus";
 
 /** How many were counted, of one kind or in all. */
 export function many(counts: readonly Count[] = [], kind?: OutcomeKind): number {
@@ -12,7 +12,7 @@ export const doneWith = (counts?: readonly Count[]): number => many(counts) - ma
 const ENOUGH = 20;
 
 /** What a stop did in the last minute, if that is enough to tell by, or else in the last quarter of an hour. */
-export function lately({ quarter, minute }: Recent, stop: string): Done | undefined {
+export function lately({ quarter, minute }: Recent, stop: string): Did | undefined {
   const done = minute.stops.get(stop);
   return done && many(done.counts) >= ENOUGH ? done : quarter.stops.get(stop);
 }

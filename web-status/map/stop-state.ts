@@ -1,4 +1,4 @@
-import type { Done, Instance, Pause, StopSnapshot } from "metrobus";
+import type { Did, Instance, Pause, StopSnapshot } from "metrobus";
 import { age, compact, count, duration } from "../format.ts";
 import type { StopLag } from "../sources/lag.ts";
 import { trendWords } from "../trend.ts";
@@ -15,7 +15,7 @@ export interface Facts {
   readonly processed: number;
   /** undefined: it has counted nothing, or as the Python original does. */
   readonly counts: StopSnapshot | undefined;
-  readonly recent: Done | undefined;
+  readonly recent: Did | undefined;
   readonly lag: StopLag | undefined;
   readonly pause: Pause | undefined;
   /** Those that have it. */

@@ -1,4 +1,4 @@
-import type { Done, Instance, Lately, OutcomeKind, Recent, Snapshot, StopSnapshot } from "metrobus";
+import type { Did, Instance, Lately, OutcomeKind, Recent, Snapshot, StopSnapshot } from "metrobus";
 import type { StopLag } from "../sources/lag.ts";
 import type { End, MapStop, Topology } from "./answer.ts";
 import { doneWith, lately, many } from "./done.ts";
@@ -39,7 +39,7 @@ export function topology(snapshot: Snapshot, told: Recent | null, lag: Lags): To
   };
 }
 
-function mapStop(facts: Facts, lately: Done | undefined): Omit<MapStop, "boards"> {
+function mapStop(facts: Facts, lately: Did | undefined): Omit<MapStop, "boards"> {
   const { stop, counts, recent, lag, processed, instances } = facts;
   const end = (kind: OutcomeKind, of: number): End => {
     const rates = (counts?.counts ?? []).map(({ outcome, rate }) => (outcome === kind ? rate : 0));

@@ -3,7 +3,7 @@ import {
   quantile,
   type Buckets,
   type Count,
-  type Done,
+  type Did,
   type Lately,
   type Recent,
   type Snapshot,
@@ -91,7 +91,7 @@ export function boardings(
   return new Map(entrances.map(([stop, part]) => [stop, (rates.get(stop) ?? 0) * part]));
 }
 
-function partBoarded({ from }: Pick<Done, "from"> = { from: [] }): number {
+function partBoarded({ from }: Pick<Did, "from"> = { from: [] }): number {
   const all = from.reduce((sum, { waited }) => sum + size(waited), 0);
   const boarded = from.find(({ stop }) => stop === "")?.waited ?? {};
   return all > 0 ? size(boarded) / all : 0;
