@@ -115,10 +115,10 @@ export function redisStats(options: RedisOptions): StatsStore {
         const args = windows.map(({ span, steps }) =>
           JSON.stringify(steps.map((step) => historyKey(SPANS[span].stepMs / 1_000, step, ""))),
         );
-        const found = (await recent(client, [STOPS], args)) as readonly [string, ...string[][]][];
+        const found = (await recent(client, [STOPS], args)) as readonly [string, ...string[]][];
         const [quarter, minute] = windows.map(({ since }, n): Lately => {
-          const did = found.filter((each) => each[n + 1]!.length > 0);
-          return { since, stops: new Map(did.map(([stop, ...grown]) => [stop, didOf(readDone(hashOf(grown[n]!)))])) };
+          const did = found.filter((each) => each[n + 1] !== "");
+          return { since, stops: new Map(did.map(([stop, ...grown]) => [stop, didOf(grown[n]!)])) };
         });
         return { quarter: quarter!, minute: minute! };
       }),
@@ -137,7 +137,10 @@ export function redisStats(options: RedisOptions): StatsStore {
   };
 }
 
-const didOf = ({ counts, from }: Done): Did => ({ counts, from });
+function didOf(grown: string): Did {
+  const { counts, from } = readDone(hashOf(JSON.parse(grown) as string[]));
+  return { counts, from };
+}
 
 /** As the flush script has it. */
 const toldOf = (presence: Presence | undefined): string =>
