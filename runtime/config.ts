@@ -1,7 +1,7 @@
-import type { TripBounds } from "./trip-store.ts";
 import { ConfigError } from "./errors.ts";
 import { ignoredSettings, misspeltNames, missingSettings, readPem, shown, type Given } from "./setting-faults.ts";
 import { settings, type Setting, type SettingName, type Settings, type Values } from "./settings.ts";
+import type { TripBounds } from "./trip-store.ts";
 
 export type { Settings } from "./settings.ts";
 

@@ -75,7 +75,7 @@ export const letters = (source: LetterSource): Resource =>
         fault: counted.fault ?? found?.fault ?? null,
         letters: found && found.letters.map(letterAnswer),
         more: found?.more?.cursor ?? null,
-        stops: mayAct ? stopsOf(counted.groups, found?.letters ?? []) : [],
+        stops: mayAct ? stopsToChoose(counted.groups, found?.letters ?? []) : [],
         looked: found?.looked ?? 0,
         back: found?.back ?? null,
         ...runs,
@@ -95,7 +95,7 @@ async function newestRuns(source: LetterSource, visitor: Visitor): Promise<Pick<
   }
 }
 
-const stopsOf = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
+const stopsToChoose = (groups: readonly LetterGroup[], found: readonly Letter[]): string[] =>
   [...new Set([...groups.map(({ stop }) => stop), ...found.flatMap(({ visited, ahead }) => [...visited, ...ahead])])]
     .filter(Boolean)
     .toSorted();

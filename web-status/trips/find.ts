@@ -71,8 +71,9 @@ export const trips = (sources: TripSources): Resource =>
         return found.filter((trip): trip is Trip => trip !== null && (!failed || trip.visits.some(hasFailed)));
       };
       const kept = byField ? [] : await tripsOf(await keptIds(sources.trips, { id, key, failed }));
-      const tests = [id && idIs(id), key && keyIs(key), byField].filter((test) => typeof test === "function");
-      const wanted = tests.length > 0 ? (message: Found) => tests.every((fits) => fits(message)) : null;
+      const isIt: Fits = (message) =>
+        (!id || message.id === id) && (!key || message.key === key) && (!byField || byField(message));
+      const wanted = id || key || byField ? isIt : null;
       // Of a key's messages only a share is recorded; an id is one message.
       const inTopics = wanted && !(id && kept.length > 0) ? await inTheTopics(sources, wanted) : NOT_LOOKED;
       const others = newestOfEach(inTopics.found).filter((each) => !kept.some((trip) => trip.id === each.id));
@@ -96,16 +97,6 @@ async function keptIds(store: TripStore, { id, key, failed }: Record<"id" | "key
 }
 
 type Fits = (message: Found) => boolean;
-
-const idIs =
-  (id: string): Fits =>
-  (message) =>
-    message.id === id;
-
-const keyIs =
-  (key: string): Fits =>
-  (message) =>
-    message.key === key;
 
 const fieldIs =
   (field: string, value: string): Fits =>
