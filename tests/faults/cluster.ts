@@ -38,6 +38,11 @@ export interface Cluster extends AsyncDisposable {
   readonly admin: <T>(ask: (admin: Admin) => Promise<T>) => Promise<T>;
   /** Runs one of Kafka's own programs in a container, such as `kafka-leader-election.sh`. */
   tool(program: string, args: readonly string[], input?: string): Promise<string>;
+  /**
+   * Partitions with records that no reader of committed ones is given yet: a transaction is open before them. A process that
+   * was killed leaves one open until the broker, which looks every 10 s, finds that its time is over.
+   */
+  uncommitted(topics: readonly string[]): Promise<string[]>;
   /** Resolves when every partition has all its replicas in sync. */
   healthy(): Promise<void>;
 }
@@ -77,6 +82,7 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
   await docker("network", "connect", "--alias", "redis", network.getName(), redis.container);
   const direct = places.map((place) => `127.0.0.1:${place.direct}`).join(",");
   const admin = adminOf(direct);
+  const tool: Cluster["tool"] = (...what) => runTool(containers[0]!, ...what);
   let gone: Promise<void> | undefined;
   const proxies = await Promise.all(between);
   const nodes = places.map(({ id }, at) => ({
@@ -93,7 +99,8 @@ export async function startCluster(size: 1 | 3): Promise<Cluster> {
     proxies,
     network,
     admin,
-    tool: (program, args, input) => runTool(containers[0]!, program, args, input),
+    tool,
+    uncommitted: (topics) => uncommitted(admin, tool, topics),
     healthy: () =>
       waitFor(
         () => admin(allInSync),
@@ -211,6 +218,26 @@ function adminOf(brokers: string): Cluster["admin"] {
       await admin.disconnect().catch(() => undefined);
     }
   };
+}
+
+async function uncommitted(
+  admin: Cluster["admin"],
+  tool: Cluster["tool"],
+  topics: readonly string[],
+): Promise<string[]> {
+  // kafkajs asks for the ends of what is committed, Kafka's program for those of what is written.
+  const stable = await admin((open) => Promise.all(topics.map((topic) => open.fetchTopicOffsets(topic))));
+  const printed = await tool("kafka-get-offsets.sh", ["--topic", topics.join("|")]);
+  const written = new Map(
+    Array.from(printed.matchAll(/^(\S+:\d+):(\d+)$/gm), ([, place, end]) => [place, Number(end)]),
+  );
+  return topics.flatMap((topic, at) =>
+    stable[at]!.flatMap(({ partition, high }) => {
+      const end = written.get(`${topic}:${partition}`);
+      if (end === Number(high)) return [];
+      return [`${topic} ${partition}: committed up to ${high}, written up to ${end ?? "?"}`];
+    }),
+  );
 }
 
 async function allInSync(admin: Admin): Promise<boolean> {

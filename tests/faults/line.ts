@@ -136,14 +136,20 @@ export async function startLine({ cluster, subject, random, seconds, instances =
     let allSent = false;
     void load.end({ atOnce: false }).then(() => (allSent = true));
     let [before, since] = ["", Date.now()];
+    let isVisible = false;
     for (;;) {
       const now = await watch.look();
-      const waiting = now.filter(({ position, end }) => position < end);
-      if (allSent && now.length > 0 && waiting.length === 0) return [];
+      const waiting = now
+        .filter(({ position, end }) => position < end)
+        .map(({ topic, lane, position, end }) => `${topic} ${lane}: ${end - position} wait`);
+      const isDone = allSent && now.length > 0 && waiting.length === 0;
+      // What had been hidden may have come to light since the positions were looked at.
+      if (isDone && isVisible) return [];
+      const stuck = isDone ? await cluster.uncommitted([...route, ...ends.slice(1), letters]) : waiting;
+      isVisible = isDone && stuck.length === 0;
       const positions = now.map(({ position }) => position).join();
       if (positions !== before) [before, since] = [positions, Date.now()];
-      if (Date.now() - since > patience * 1_000)
-        return waiting.map(({ topic, lane, position, end }) => `${topic} ${lane}: ${end - position} wait`);
+      if (Date.now() - since > patience * 1_000) return stuck;
       await rest(100);
     }
   }

@@ -3,7 +3,8 @@ import type { Line } from "../line.ts";
 import { waitFor } from "../patience.ts";
 import type { StopProcess } from "../process.ts";
 
-const ATTEMPTS = 10;
+/** So often at most is a fault tried until messages were in flight. */
+export const ATTEMPTS = 10;
 
 export const processes: Record<string, Fault> = {
   SIGKILL: { run: (line) => endedInFlight(line, "SIGKILL"), peers: true },

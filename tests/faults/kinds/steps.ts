@@ -2,7 +2,7 @@ import type { Fault } from "../faults.ts";
 import type { Line } from "../line.ts";
 import { waitFor } from "../patience.ts";
 import type { Delivery } from "metrobus";
-import { hadWorkInFlight, thaw } from "./processes.ts";
+import { ATTEMPTS, hadWorkInFlight, thaw } from "./processes.ts";
 
 /** By delivery: a request, its moment, and what has happened by then. */
 const STEPS = [
@@ -37,19 +37,27 @@ async function reachStep(line: Line, step: string, signal: "SIGKILL" | "SIGSTOP"
   return victim;
 }
 
+/** Until one had messages that it had not committed: the request may have been for a position behind markers alone. */
 async function killedAt(line: Line, step: string): Promise<void> {
-  const victim = await reachStep(line, step, "SIGKILL");
-  await victim.end("SIGKILL");
-  line.killed();
-  if (!(await hadWorkInFlight(line, victim))) throw new Error(`nothing was in flight of ${victim.describe()}`);
+  for (let attempt = 1; ; attempt++) {
+    const victim = await reachStep(line, step, "SIGKILL");
+    await victim.end("SIGKILL");
+    line.killed();
+    if (await hadWorkInFlight(line, victim)) return;
+    if (attempt >= ATTEMPTS) throw new Error(`nothing was in flight of ${victim.describe()}, the ${ATTEMPTS}th`);
+  }
 }
 
 async function frozenAt(line: Line, step: string): Promise<void> {
-  const victim = await reachStep(line, step, "SIGSTOP");
-  if (!(await hadWorkInFlight(line, victim))) throw new Error(`nothing was in flight of ${victim.describe()}`);
-  await thaw(line, victim);
-  // It finds out that it has lost its partitions, and is a member again.
-  await victim.progress(1);
-  const code = await victim.end("SIGTERM");
-  if (code !== 0) throw new Error(`SIGTERM ended with ${code}: ${victim.describe()}`);
+  for (let attempt = 1; ; attempt++) {
+    const victim = await reachStep(line, step, "SIGSTOP");
+    const inFlight = await hadWorkInFlight(line, victim);
+    await thaw(line, victim);
+    // It finds out that it has lost its partitions, and is a member again.
+    await victim.progress(1);
+    const code = await victim.end("SIGTERM");
+    if (code !== 0) throw new Error(`SIGTERM ended with ${code}: ${victim.describe()}`);
+    if (inFlight) return;
+    if (attempt >= ATTEMPTS) throw new Error(`nothing was in flight of ${victim.describe()}, the ${ATTEMPTS}th`);
+  }
 }
