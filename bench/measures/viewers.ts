@@ -17,6 +17,7 @@ const VIEWS = ["/", "/stops", "/", "/stops/Stop-7", "/", "/stops/Stop-8?span=6h"
 const OPENED = 60;
 const WARM_MS = 15_000;
 const MEASURED_MS = 30_000;
+const FLAGS = ["--optimize-for-size", "--no-maglev"];
 const MALLOC = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" };
 const TELL_MS = 2_000;
 
@@ -29,7 +30,7 @@ export const viewers: Measure = {
     let sequence = 0;
     let telling = Promise.resolve();
     const timer = setInterval(() => (telling = tell(stats, ++sequence)), TELL_MS);
-    const page = spawn(process.execPath, ["--optimize-for-size", join(import.meta.dirname, "../peers/page.ts"), "{}"], {
+    const page = spawn(process.execPath, [...FLAGS, join(import.meta.dirname, "../peers/page.ts"), "{}"], {
       env: { ...peerEnvironment, ...settings, PORT: "0", NODE_ENV: "production", ...MALLOC },
       stdio: "pipe",
     });
