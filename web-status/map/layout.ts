@@ -8,7 +8,7 @@ import type { Shape } from "./shape.ts";
 export interface MapLayout {
   /** The places at hand for a shape of the view, at once: its own, or those of the shape before it with what is new at the side. */
   of(shape: Shape, view: string): Layout;
-  /** Resolves as soon as `of` has places of its own or of a shape before, at the latest after 700 ms. */
+  /** Resolves as soon as `of` has places of its own or of a shape before, at the latest after 700 ms; at once where they would not be there by then. */
   ready(shape: Shape, view: string): Promise<void>;
   /** Layouts that are being worked out are given up. */
   close(): Promise<void>;
@@ -22,6 +22,8 @@ export interface Layout {
 
 /** The page is there within a second. */
 const FIRST_MS = 700;
+/** The layout of more stations takes longer than that. */
+const WAITED_FOR = 200;
 /** So many shapes are remembered, and so many views. */
 const KEPT = 50;
 
@@ -72,6 +74,7 @@ export function mapLayout(log: Pick<Logger, "warn">, giveUpMs = 8_000): MapLayou
   return {
     of,
     async ready(shape, view) {
+      if (shape.nodes.length > WAITED_FOR) return;
       const late = sleep(FIRST_MS, true, { ref: false });
       while (of(shape, view).state === "pending" && !last.has(view) && !closed)
         if (await Promise.race([late, news.promise])) return;

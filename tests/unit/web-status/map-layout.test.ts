@@ -87,6 +87,14 @@ test("the first layout is waited for; then it is there at once, and stays", asyn
   expect(map.of({ ...it, nodes: [...it.nodes] }, "").placed).toBe(first);
 });
 
+test("a layout that takes too long for who opens a page is not waited for", async () => {
+  const map = opened(mapLayout(log));
+  const it = network(500);
+  const first = await Promise.race([map.ready(it, "").then(() => "the page"), turn("the layout")]);
+  expect(first).toBe("the page");
+  expectGridOf(map.of(it, "").placed, it);
+});
+
 test("while a new layout is worked out what is known keeps its place, and what is new stands at the side", async () => {
   const map = opened(mapLayout(log));
   const before = network(5);
@@ -124,7 +132,7 @@ test("a thread that has been given up is replaced by another", async () => {
 
 test("close ends the thread, and who waits for a layout gets a grid", async () => {
   const map = mapLayout(log);
-  const it = network(300);
+  const it = network(200);
   const ready = map.ready(it, "");
   await turn();
   await map.close();
