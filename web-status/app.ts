@@ -20,9 +20,9 @@ export function router({ get, post, problem }: Routes, log: Logger): Router {
   page.use((request, response) => send(problem(request, NOT_FOUND), request, response));
   page.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(error);
-    const status = (error as { status?: number }).status ?? 500;
+    const { status = 500, type = "" } = error as { status?: number; type?: string };
     if (status >= 500) log.error({ err: error, url: request.originalUrl }, "the page could not answer");
-    send(problem(request, status < 500 ? { ...REFUSED, status } : BROKEN), request, response);
+    send(problem(request, status < 500 ? refused(status, type) : BROKEN), request, response);
   });
   return page;
 }
@@ -35,7 +35,16 @@ const NOT_FOUND = {
   title: "Not found",
   text: "There is nothing at this address. The map is on the first page.",
 };
-const REFUSED = { title: "Bad request", text: "The server can't answer a request such as this." };
+/** By what Express's parsers call it. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  "entity.too.large": `The body is larger than ${MOST_BODY.toUpperCase()}, which is more than any letter takes: nothing of it was read, and nothing was done.`,
+  "entity.parse.failed": "The body is called JSON and is none: nothing was done. Send what a JSON encoder makes.",
+};
+const refused = (status: number, type: string) => ({
+  status,
+  title: "Bad request",
+  text: REFUSALS[type] ?? "The server can't answer a request such as this.",
+});
 const BROKEN = {
   status: 500,
   title: "Something went wrong",

@@ -8,6 +8,7 @@ const ERRORS = {
   403: "It is for operators",
   404: "There is no such thing",
   409: "Nothing was done, since something else was before",
+  413: "The body is larger than any letter",
   415: "The body is of a type that is not read",
   422: "It can't be done",
   429: "Too many wrong passwords: Retry-After says when to try again",

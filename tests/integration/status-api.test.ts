@@ -210,6 +210,8 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
       [paths["/send"]!.post!, "/send", post({ topic: "x", payload: "{" }), 409, "not JSON"],
       [paths["/send"]!.post!, "/send", post({ topic: "no topic", payload: "{}" }), 422, "no topic"],
       [paths["/send"]!.post!, "/send", post({}), 400, "topic"],
+      [paths["/send"]!.post!, "/send", { ...post({}), body: '{"topic":' }, 400, "is none"],
+      [paths["/send"]!.post!, "/send", post({ topic: "x", payload: "x".repeat(9_000_000) }), 413, "larger than 8MB"],
       [paths["/letters/{id}/discard"]!.post!, `${letter}/discard`, post({}), 400, "reason"],
       [paths["/letters/{id}/replay"]!.post!, `${letter}/replay`, post({ payload: "{" }), 409, "JSON"],
       [paths["/letters/{id}/replay"]!.post!, `${letter}/replay`, post({ from: "Elsewhere" }), 409, "Elsewhere"],
@@ -221,6 +223,64 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
         .toEqual({ path, status: expected, faults: null });
       expect.soft((answer as { error: string }).error).toContain(words);
     }
+  });
+
+  test("every POST of the document is answered as it says", async () => {
+    const { line: bus, ask: asAnn, topic } = scene;
+    const stop = topic("Fails");
+    await bus.stop(stop, () => {
+      throw new Error("it always fails");
+    });
+    for (const key of ["one", "two"]) await bus.metro.send(stop, {}, { key });
+    const failed = async () => (await asAnn<LettersAnswer>(`/api/v1/letters?stop=${stop}`)).letters ?? [];
+    await eventually(async () => (await failed()).length === 2);
+    const [one, two] = (await failed()).map(({ id }) => id);
+    const bodies: Record<string, [path: string, body: object]> = {
+      "/send": ["/send", { topic: topic("Nobody"), payload: "{}" }],
+      "/letters/{id}/replay": [`/letters/${one}/replay`, {}],
+      "/letters/{id}/discard": [`/letters/${two}/discard`, { reason: "no use" }],
+      "/letters/replay": ["/letters/replay", { stop, reason: "none such" }],
+      "/letters/discard": ["/letters/discard", { stop, reason: "none such", why: "no use" }],
+      "/runs/{id}/stop": [`/runs/${values["/runs/{id}"]}/stop`, {}],
+      "/stops/{stop}/pause": [`/stops/${stop}/pause`, {}],
+      "/stops/{stop}/resume": [`/stops/${stop}/resume`, {}],
+    };
+    await bus.metro.create([topic("Nobody")]);
+    const posts = Object.entries(document.paths).flatMap(([path, { post }]) => (post ? [{ path, post }] : []));
+    expect(posts.map(({ path }) => path).toSorted()).toEqual(Object.keys(bodies).toSorted());
+    const headers = { authorization: basic("ann"), "content-type": "application/json" };
+    for (const { path, post } of posts) {
+      const [to, body] = bodies[path]!;
+      const init = { method: "POST", headers, body: JSON.stringify(body) };
+      const { status, answer } = await ask(`${scene.web.url}/api/v1${to}`, init);
+      expect
+        .soft({ path, status, answer, faults: faults(post, status, answer) })
+        .toEqual({ path, status: 200, answer, faults: null });
+    }
+  });
+
+  test("a bulk run that is told to stop asks for no more letters, and says how many were done", async () => {
+    const { line: bus, ask: asAnn, topic, web } = scene;
+    const stop = topic("Bulk");
+    await bus.stop(stop, () => {
+      throw new Error("it always fails");
+    });
+    for (let n = 0; n < 30; n++) await bus.metro.send(stop, { n });
+    const open = async () => (await asAnn<LettersAnswer>(`/api/v1/letters?stop=${stop}&state=open`)).letters!.length;
+    await eventually(async () => (await open()) === 30);
+    const filter = { stop, rate: 2, why: "to be stopped" };
+    const { id } = await asAnn<{ id: string }>("/api/v1/letters/discard", filter);
+    const told = () => asAnn<{ state: string; report: { done: number } }>(`/api/v1/runs/${id}`);
+    await eventually(async () => (await told()).report.done > 0);
+    const stopped = await fetch(`${web.url}/api/v1/runs/${id}/stop`, {
+      method: "POST",
+      headers: { authorization: basic("bob"), "content-type": "application/json" },
+    });
+    expect(stopped.status).toBe(200);
+    await eventually(async () => (await told()).state === "stopped");
+    const { done } = (await told()).report;
+    expect(done).toBeLessThan(30);
+    await eventually(async () => (await open()) === 30 - done);
   });
 
   test("messages are found by what they hold, also in lists", async () => {
