@@ -59,15 +59,16 @@ export function live(options: LiveOptions = {}): Live {
       return show(view, UNCHANGED);
     }
     view.busy = true;
+    const begun = performance.now();
     try {
       const html = await view.render();
       if (closed.signal.aborted) return;
+      const tookMs = performance.now() - begun;
       const isSame = view.current !== undefined && html === view.html;
       view.html = html;
-      if (!isSame) {
-        view.current = eventOf("update", html);
-        view.rest = Math.floor(view.current.length / MOST_BYTES);
-      }
+      if (!isSame) view.current = eventOf("update", html);
+      const restMs = tookMs > SLOW_MS ? tookMs * RESTS : 0;
+      view.rest = Math.floor(Math.max(isSame ? 0 : view.current!.length / MOST_BYTES, restMs / everyMs));
       show(view, isSame ? UNCHANGED : view.current!);
     } catch (error) {
       failed?.(error);
@@ -132,6 +133,10 @@ const newView = (render: View["render"]): View => ({
 
 /** For each viewer and update on average: a map of 500 stops is a megabyte, which is too much for a second, here and there. */
 const MOST_BYTES = 250_000;
+
+/** What takes longer to make, such as a list for which thousands of letters are read, is made for at most a fifth of the time. */
+const SLOW_MS = 500;
+const RESTS = 4;
 
 /** Tells the browser that the connection lives. */
 const UNCHANGED = eventOf("unchanged", "");

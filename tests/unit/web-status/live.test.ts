@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { live, type LiveOptions } from "../../../web-status/live.ts";
 
@@ -84,6 +84,18 @@ test("a large view is made anew less often than a small one; meanwhile its viewe
   expect(large.rendered.times).toBeLessThan(small.rendered.times / 4);
   expect(large.rendered.times).toBeGreaterThan(2);
   expect([...kinds]).toEqual([expect.stringContaining("update"), expect.stringContaining("unchange")]);
+  close();
+});
+
+test("a view that takes long to make is made for a part of the time only", async () => {
+  const { render } = numbering();
+  const { join, close } = live({ everyMs: 10 });
+  const kinds: string[] = [];
+  const viewer = join("slow", async () => (await sleep(600), await render()));
+  viewer.on("data", (event: Buffer) => kinds.push(/event: (\w+)/.exec(String(event))![1]!));
+  await vi.waitFor(() => expect(kinds.filter((kind) => kind === "update").length).toBe(2), { timeout: 30_000 });
+  expect(kinds.indexOf("update")).toBe(0);
+  expect(kinds.lastIndexOf("update")).toBeGreaterThan(100);
   close();
 });
 
