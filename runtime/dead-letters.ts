@@ -59,6 +59,8 @@ export interface DeadLetters {
    * in one call: `more` is where the next one goes on, `looked` and `back` say how far this one got. Throws UnknownTopic, ConfigError.
    */
   page(options: LetterPageOptions): Promise<LetterPage>;
+  /** Reads what was done with letters, as the others do before anything else: all of it the first time, then what is new. Throws Unavailable. */
+  refresh(): Promise<void>;
   /** One letter by its id; null: there is none. */
   show(id: string): Promise<Letter | null>;
   /** Counts those that fit by stop, reason and error, reading all in constant memory. Throws UnknownTopic, ConfigError, the signal's reason. */
@@ -130,6 +132,7 @@ export function deadLetters({ bus, config, log }: MetroBus): DeadLetters {
   return {
     list: (filter) => reading.list(filter),
     page: reading.page,
+    refresh: reading.refresh,
     async show(id) {
       for await (const letter of reading.list({ ids: [id] })) return letter;
       return null;

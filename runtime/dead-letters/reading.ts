@@ -128,7 +128,7 @@ export function letterReading(bus: Bus, topic: string, actions: string) {
 
   const counts = (signal?: AbortSignal): LetterCounts => letterCounts(bus, topic, standing, signal);
 
-  return { list, page, groups, counts, audit, auditPage };
+  return { list, page, groups, counts, refresh: standing.refresh, audit, auditPage };
 }
 
 function loggedOf(record: Received, letter: string | undefined): LoggedAction | null {

@@ -490,6 +490,31 @@ describe.skipIf(!brokers || !redis)("letters and what keeps them from being acte
     for (const path of views.slice(0, 2)) expect(await page(path)).toMatch(form);
   });
 
+  test("while a page that has just begun reads what was done with letters it says so, and then shows them", async () => {
+    const servers = { brokers: brokers!, redis: redis!, database: 12 };
+    await using scene = await operated(servers, trusting);
+    const { line, settings, topic, web: other } = scene;
+    const [work, actions] = [topic("Work"), `${settings.METROBUS_DEAD_LETTER_TOPIC}.actions`];
+    await line.stop(work, () => {
+      throw new Error("it always fails");
+    });
+    await line.metro.send(work, {});
+    const letters = async (url: string) => (await (await fetch(`${url}/api/v1/letters`)).json()) as LettersAnswer;
+    await eventually(async () => (await letters(other.url)).letters?.length === 1);
+    await line.metro.create([actions]);
+    const old = { topic: actions, key: null, value: Buffer.from("{}"), headers: [] };
+    for (let n = 0; n < 40; n++) await line.metro.bus.send(Array.from({ length: 10_000 }, () => old));
+    const web = await startWeb({ settings });
+    onTestFinished(() => web.close());
+    const page = async () => (await fetch(`${web.url}/letters`, { headers: { accept: "text/html" } })).text();
+    let first = "";
+    await eventually(async () => (first = await page()).includes("is still being read"));
+    expect(first).toContain("They are shown as soon as they can be read");
+    expect(first).not.toContain("There is no dead letter");
+    await eventually(async () => (await letters(web.url)).letters?.length === 1);
+    expect((await letters(web.url)).fault).toBeNull();
+  });
+
   test("before a letter is replayed it is told which stops of its route do not exist, and it can go another way", async () => {
     const servers = { brokers: brokers!, redis: redis!, database: 12 };
     await using scene = await operated(servers, trusting);

@@ -73,6 +73,7 @@ export const letter = (source: LetterSource): Resource =>
     title: (asked) => `Dead letter ${asked.id}`,
     show: showLetter,
     async read(asked, { mayAct }) {
+      await source.ready();
       const found = await source.letters().show(asked.id);
       if (!found) throw new NotFound(`there is no dead letter ${asked.id}: retention may have removed it`);
       const goesTo = new Set([...(found.from ? [found.from.topic] : []), ...found.ahead]);

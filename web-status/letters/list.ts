@@ -108,6 +108,7 @@ async function pageOf(
 ): Promise<LetterPage & { readonly fault: string | null }> {
   const none = { letters: [], more: null, looked: 0, back: null };
   try {
+    await source.ready();
     return { ...(await source.letters().page({ filter, limit: A_PAGE, before })), fault: null };
   } catch (error) {
     // The first stop makes the topic as it starts.

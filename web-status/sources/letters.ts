@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   bulkRuns,
   deadLetters,
   MetrobusError,
+  Unavailable,
   UnknownTopic,
   type BulkRuns,
   type DeadLetters,
@@ -14,6 +16,8 @@ import type { BusSource } from "./bus.ts";
 export interface LetterSource {
   /** Throws Unavailable while there is no bus. */
   letters(): DeadLetters;
+  /** Resolves when it is known what was done with letters. Throws Unavailable where who opens a view would wait for that too long: it is read on. */
+  ready(): Promise<void>;
   runs(): BulkRuns;
   /** Counts by group as far as they are read; reading goes on behind this. */
   groups(): LetterGroups & { readonly read: number; readonly all: number; readonly fault: string | null };
@@ -39,6 +43,7 @@ export function letterSource(bus: BusSource): LetterSource {
   let working: AsyncDisposable | undefined;
   let refreshing: Promise<void> | undefined;
   let fault: string | null = null;
+  let isReady = false;
 
   function open(): Opened {
     const metro = bus.get();
@@ -53,6 +58,15 @@ export function letterSource(bus: BusSource): LetterSource {
 
   return {
     letters: () => open().letters,
+    async ready() {
+      if (isReady) return;
+      const read = open()
+        .letters.refresh()
+        .then(() => (isReady = true));
+      if (await Promise.race([read, sleep(FIRST_MS, false, { ref: false })])) return;
+      read.catch(() => undefined);
+      throw new Unavailable("what was done with letters is still being read: they are shown as soon as it is known");
+    },
     runs: () => open().runs,
     groups() {
       const { counts } = open();
@@ -80,6 +94,9 @@ export function letterSource(bus: BusSource): LetterSource {
     },
   };
 }
+
+/** The page is there within a second. */
+const FIRST_MS = 700;
 
 /** Each is a question or two to the bus. */
 const MOST_ASKED = 20;
