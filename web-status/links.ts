@@ -5,6 +5,9 @@ export const tripHref = (base: string, message: string): string => `${base}/trip
 export const letterHref = (base: string, letter: string): string => `${base}/letters/${letter}`;
 export const runHref = (base: string, run: string): string => `${base}/runs/${run}`;
 
+/** `next`: where one is afterwards, below `base`. */
+export const logInHref = (base: string, next: string): string => `${base}/login?next=${encodeURIComponent(next)}`;
+
 /** Those that fit; what has no value is not asked for. */
 export function lettersHref(
   base: string,

@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import { isRefusal, type Access } from "./access/access.ts";
+import { logInHref } from "./links.ts";
 import { answered, refused, type Answering, type Handler, type Reply } from "./routes.ts";
 import { frame, view } from "./views.ts";
 
@@ -15,7 +16,15 @@ interface Asked {
 export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Answering) {
   const page = (request: Request, asked: Asked, status = 200): Promise<Reply> =>
     answered(request, serving, async (visitor) => {
-      const shown = { base: request.baseUrl, visitor, title: "Log in", path: "/login", isLive: false };
+      const { baseUrl: base } = request;
+      const shown = {
+        base,
+        logIn: logInHref(base, asked.next),
+        visitor,
+        title: "Log in",
+        path: "/login",
+        isLive: false,
+      };
       return { status, html: frame({ ...shown, main: form({ ...shown, ...asked, hasLogIn }) }) };
     });
   const get: Record<string, Handler> = {

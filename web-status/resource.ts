@@ -1,9 +1,12 @@
 import type { z } from "zod";
 import type { Visitor } from "./access/access.ts";
 
-/** Where links lead: `base` is the path that the page is mounted at, "" or such as "/ops/bus". */
+/** Who sees it, and where links lead. */
 export interface Shown {
+  /** The path that the page is mounted at, "" or such as "/ops/bus". */
   readonly base: string;
+  /** Where one can log in, and comes back to this view. */
+  readonly logIn: string;
   readonly visitor: Visitor;
 }
 

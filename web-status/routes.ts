@@ -6,6 +6,7 @@ import type { Live } from "./live.ts";
 import { openApi } from "./openapi.ts";
 import { isRefusal, type Refusal, type Visitor } from "./access/access.ts";
 import { wayBack } from "./access/way-back.ts";
+import { logInHref } from "./links.ts";
 import { NotDone, NotFound, type Deed, type Resource, type Shown } from "./resource.ts";
 import { frame, trouble } from "./views.ts";
 
@@ -100,7 +101,11 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
   const kind = request.accepts(["json", "html", "text/event-stream"]);
   if (kind === "json") return forPrograms(each, request, serving);
   return answered(request, serving, async (visitor) => {
-    const shown: Shown = { base: request.baseUrl, visitor };
+    const shown: Shown = {
+      base: request.baseUrl,
+      logIn: logInHref(request.baseUrl, addressOf(request, each)),
+      visitor,
+    };
     allow(each, visitor);
     const query = asked(each.query, request);
     const main = async () => each.show(await each.read(query, visitor), { ...shown, query });
@@ -116,6 +121,13 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
     const framed = { ...shown, title: each.title(query), path: request.path, isLive: !each.isStill };
     return { html: frame({ ...framed, main: await main() }) };
   });
+}
+
+/** Of the query only what the view has a use for: it is the same for all who watch it. */
+function addressOf({ path, query: asked }: Request, { query }: Resource): string {
+  const known = Object.entries(asked).filter(([name, value]) => name in query.shape && typeof value === "string");
+  const search = new URLSearchParams(known as [string, string][]).toString();
+  return search ? `${path}?${search}` : path;
 }
 
 const forPrograms = (each: Resource, request: Request, serving: Serving): Promise<Reply> =>
@@ -185,6 +197,8 @@ function problemFor(request: Request, { status, title, text }: Problem, visitor:
   const isLive = status === 503 && request.method === "GET";
   const back = wayBack(request, host(request), request.baseUrl);
   const main = trouble({ status, title, text, back, isAskedAgain: isLive });
-  const framed = { base: request.baseUrl, visitor, title, path: request.path, isLive };
+  const next = request.method === "GET" ? request.url : (back?.slice(request.baseUrl.length) ?? "/");
+  const logIn = logInHref(request.baseUrl, next);
+  const framed = { base: request.baseUrl, logIn, visitor, title, path: request.path, isLive };
   return { status, html: frame({ ...framed, main }) };
 }

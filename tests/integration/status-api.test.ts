@@ -283,6 +283,23 @@ describe.skipIf(!brokers || !redis)("the page's API on Kafka and Redis (needs Do
     await eventually(async () => (await open()) === 30 - done);
   });
 
+  test("who logs in is back at the view that led there, with its filter", async () => {
+    const { url } = scene.web;
+    const page = await fetch(`${url}/letters?stop=A%20%26%20B&of=nobody`, { headers: { accept: "text/html" } });
+    const links = [...(await page.text()).matchAll(/href="(\/login[^"]*)"/g)].map(([, link]) => link!);
+    const next = "/letters?stop=A+%26+B";
+    expect(links).toEqual(Array.from({ length: 2 }, () => `/login?next=${encodeURIComponent(next)}`));
+    const form = await (await fetch(url + links[0]!, { headers: { accept: "text/html" } })).text();
+    expect(form).toContain(`name="next" value="${next.replace("&", "&amp;")}"`);
+    const answer = await fetch(`${url}/login`, {
+      method: "POST",
+      headers: { origin: url, accept: "text/html" },
+      body: new URLSearchParams({ name: "ann", password: PASSWORD, next }),
+      redirect: "manual",
+    });
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, next]);
+  });
+
   test("messages are found by what they hold, also in lists", async () => {
     const { ask: asAnn, line: bus, topic } = scene;
     const end = topic("End"); // it is paused
