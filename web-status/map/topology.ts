@@ -8,7 +8,7 @@ import { boardings, inTravelOrder, ways } from "./ways.ts";
 export type Lags = ReadonlyMap<string, StopLag>;
 
 /**
- * The route map as traffic draws it: every stop that has counted something, that a process has, that is paused or that
+ * The route map as traffic draws it: every stop that has counted something, that a process has or had, that is paused or that
  * messages wait for or are sent to, and every way that messages have taken. `told` null: what was done of late can't be read.
  */
 export function topology(snapshot: Snapshot, told: Recent | null, lag: Lags): Topology {
@@ -69,7 +69,7 @@ interface Known {
   instances: Instance[];
 }
 
-function everyStop({ stops, counter, instances, pauses }: Snapshot, lag: Lags, found: Topology["ways"]) {
+function everyStop({ stops, counter, instances, vanished, pauses }: Snapshot, lag: Lags, found: Topology["ways"]) {
   const known = new Map<string, Known>();
   const of = (stop: string): Known => {
     if (!known.has(stop)) known.set(stop, { counts: undefined, processed: 0, instances: [] });
@@ -78,6 +78,7 @@ function everyStop({ stops, counter, instances, pauses }: Snapshot, lag: Lags, f
   for (const counts of stops) Object.assign(of(counts.stop), { counts, processed: counts.processed });
   for (const [stop, processed] of Object.entries(counter)) of(stop).processed = Math.max(of(stop).processed, processed);
   for (const instance of instances) for (const { stop } of instance.stops) of(stop).instances.push(instance);
+  for (const { stop } of vanished.flatMap((each) => each.stops)) of(stop);
   for (const stop of pauses.keys()) of(stop);
   for (const [stop, { messages }] of lag) if (messages > 0) of(stop);
   for (const { from, to } of found) void [of(from), of(to)];

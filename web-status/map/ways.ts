@@ -1,5 +1,4 @@
 import {
-  MAX_DETAILS,
   quantile,
   type Buckets,
   type Count,
@@ -9,6 +8,7 @@ import {
   type Snapshot,
   type StopSnapshot,
 } from "metrobus";
+import { sentTo } from "../sources/topics.ts";
 import { travelOrder } from "../travel-order.ts";
 import type { MapWay } from "./answer.ts";
 import { doneWith, lately } from "./done.ts";
@@ -41,9 +41,9 @@ const keyOf = (from: string, to: string): string => JSON.stringify([from, to]);
 function waysFrom(stop: StopSnapshot, recent: Recent): MapWay[] {
   const newest = lately(recent, stop.stop)?.counts;
   const done = doneWith(newest);
-  const newestTo = sentTo(newest);
-  const recentTo = sentTo(recent.quarter.stops.get(stop.stop)?.counts);
-  const all = stop.counts.filter(isForwarded).filter(({ detail }) => !isRest(stop.counts, detail));
+  const newestTo = byStop(newest);
+  const recentTo = byStop(recent.quarter.stops.get(stop.stop)?.counts);
+  const all = sentTo(stop.counts);
   const [now, old] = [
     all.filter(({ detail, rate }) => rate > 0 || recentTo.has(detail)),
     all.filter(({ detail, rate }) => rate === 0 && !recentTo.has(detail)),
@@ -55,13 +55,8 @@ function waysFrom(stop: StopSnapshot, recent: Recent): MapWay[] {
   });
 }
 
-const sentTo = (counts: readonly Count[] = []): Map<string, number> =>
-  new Map(counts.filter(isForwarded).map(({ detail, count }) => [detail, count]));
-
-const isForwarded = ({ outcome }: Pick<Count, "outcome">): boolean => outcome === "forwarded";
-
-/** "other" is all that came after there were too many to tell apart, and no stop. */
-const isRest = (counts: readonly Count[], detail: string): boolean => detail === "other" && counts.length > MAX_DETAILS;
+const byStop = (counts?: readonly Count[]): Map<string, number> =>
+  new Map(sentTo(counts).map(({ detail, count }) => [detail, count]));
 
 /** Of a stop that does not tell where it sends its messages, such as one in Python. */
 const untold = (from: string, to: string): MapWay => ({

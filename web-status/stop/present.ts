@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { OutcomeKind, Snapshot, StopSnapshot } from "metrobus";
 import { age, clock, count, duration, figure, rate, share } from "../format.ts";
 import { stopHref } from "../links.ts";
+import { sentTo } from "../sources/topics.ts";
 import { travelOrder } from "../travel-order.ts";
 import type { StopOfAll, StopsAnswer } from "./list.ts";
 
@@ -67,8 +68,8 @@ function counterOnly(stop: string, processed: number): StopView {
 }
 
 function nextStops(stop: Pick<StopSnapshot, "counts">): string[] {
-  return stop.counts
-    .filter(({ outcome, count: times }) => outcome === "forwarded" && times > 0)
+  return sentTo(stop.counts)
+    .filter(({ count: times }) => times > 0)
     .map(({ detail }) => detail);
 }
 

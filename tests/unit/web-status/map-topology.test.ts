@@ -149,12 +149,28 @@ test("stops that tell little are there: of the original's counter, that nobody h
   await write("A", [forwarded("Nowhere", 3)]);
   await stats.pause("Paused", "ann");
   const snapshot = await stats.read();
-  const withPython = { ...snapshot, counter: { ...snapshot.counter, Python: 12, ["__proto__"]: 1 } };
+  const crashed = {
+    instance: "i",
+    host: "h",
+    pid: 1,
+    version: "v1",
+    startedAt: START,
+    seenAt: START,
+    stops: [
+      { stop: "Crashed", group: "g", delivery: "at-least-once" as const, paused: false, problems: [], lanes: [] },
+    ],
+  };
+  const withPython = {
+    ...snapshot,
+    vanished: [crashed],
+    counter: { ...snapshot.counter, Python: 12, ["__proto__"]: 1 },
+  };
   const lag = new Map([["Waiting", { messages: 4, seconds: 60, growth: null }]]);
   const { stops } = topology(withPython, await stats.recent(), lag);
   const states = Object.fromEntries(stops.map(({ stop, state, processed }) => [stop, [state, processed]]));
   expect(states).toMatchObject({
     A: ["idle", 3],
+    Crashed: ["idle", 0],
     Nowhere: ["down", 0],
     Paused: ["paused", 0],
     Python: ["idle", 12],
