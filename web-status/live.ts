@@ -29,8 +29,9 @@ interface View {
   current: Buffer | undefined;
   /** It is being made. */
   busy: boolean;
-  /** So often it is left as it is. */
+  /** So often it is left as it is, since it is large; and since it takes long to make, unless somebody comes who may know newer. */
   rest: number;
+  slow: number;
 }
 
 /**
@@ -54,8 +55,9 @@ export function live(options: LiveOptions = {}): Live {
 
   async function update(view: View): Promise<void> {
     if (view.busy) return;
-    if (view.rest > 0) {
+    if (view.rest > 0 || view.slow > 0) {
       view.rest--;
+      view.slow--;
       return show(view, UNCHANGED);
     }
     view.busy = true;
@@ -67,8 +69,8 @@ export function live(options: LiveOptions = {}): Live {
       const isSame = view.current !== undefined && html === view.html;
       view.html = html;
       if (!isSame) view.current = eventOf("update", html);
-      const restMs = tookMs > SLOW_MS ? tookMs * RESTS : 0;
-      view.rest = Math.floor(Math.max(isSame ? 0 : view.current!.length / MOST_BYTES, restMs / everyMs));
+      view.rest = isSame ? 0 : Math.floor(view.current!.length / MOST_BYTES);
+      view.slow = tookMs > SLOW_MS ? Math.ceil(Math.min(tookMs * RESTS, LONGEST_MS) / everyMs) : 0;
       show(view, isSame ? UNCHANGED : view.current!);
     } catch (error) {
       failed?.(error);
@@ -94,6 +96,7 @@ export function live(options: LiveOptions = {}): Live {
       if (closed.signal.aborted || (!views.has(key) && views.size >= viewsAtMost)) return viewer.destroy();
       const view = views.get(key) ?? newView(render);
       views.set(key, view);
+      view.slow = 0;
       const gone = () => {
         view.viewers.delete(viewer);
         if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
@@ -129,14 +132,16 @@ const newView = (render: View["render"]): View => ({
   current: undefined,
   busy: false,
   rest: 0,
+  slow: 0,
 });
 
 /** For each viewer and update on average: a map of 500 stops is a megabyte, which is too much for a second, here and there. */
 const MOST_BYTES = 250_000;
 
-/** What takes longer to make, such as a list for which thousands of letters are read, is made for at most a fifth of the time. */
+/** What takes longer to make, such as a list for which thousands of letters are read, is made for a fifth of the time, or every five seconds. */
 const SLOW_MS = 500;
 const RESTS = 4;
+const LONGEST_MS = 5_000;
 
 /** Tells the browser that the connection lives. */
 const UNCHANGED = eventOf("unchanged", "");

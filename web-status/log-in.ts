@@ -45,4 +45,5 @@ export function logIn({ hasLogIn, logIn: begin, logOut }: Access, serving: Answe
 }
 
 /** An address of this page, and no other's. */
-const nextOf = (next: unknown): string => (typeof next === "string" && /^\/(?![/\\])[^\s\\]*$/.test(next) ? next : "/");
+const nextOf = (next: unknown): string =>
+  typeof next === "string" && next.isWellFormed() && /^\/(?![/\\])[^\s\\]*$/.test(next) ? next : "/";

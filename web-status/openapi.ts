@@ -12,7 +12,7 @@ const ERRORS = {
   415: "The body is of a type that is not read",
   422: "It can't be done",
   429: "Too many wrong passwords: Retry-After says when to try again",
-  503: "Redis or the bus can't be reached",
+  503: "Redis or the bus can't be reached, or has not been read yet",
 };
 
 /** What programs may ask, as an OpenAPI 3.1 document, made of the same schemas that answers are made by. */

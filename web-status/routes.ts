@@ -124,8 +124,9 @@ export async function forPeople(each: Resource, request: Request, serving: Servi
 }
 
 /** Of the query only what the view has a use for: it is the same for all who watch it. */
-function addressOf({ path, query: asked }: Request, { query }: Resource): string {
-  const known = Object.entries(asked).filter(([name, value]) => name in query.shape && typeof value === "string");
+function addressOf({ path, query: asked, params }: Request, { query }: Resource): string {
+  const isUsed = (name: string) => Object.hasOwn(query.shape, name) && !Object.hasOwn(params, name);
+  const known = Object.entries(asked).filter(([name, value]) => isUsed(name) && typeof value === "string");
   const search = new URLSearchParams(known as [string, string][]).toString();
   return search ? `${path}?${search}` : path;
 }

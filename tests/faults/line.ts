@@ -143,11 +143,11 @@ export async function startLine({ cluster, subject, random, seconds, instances =
         .filter(({ position, end }) => position < end)
         .map(({ topic, lane, position, end }) => `${topic} ${lane}: ${end - position} wait`);
       const isDone = allSent && now.length > 0 && waiting.length === 0;
-      // What had been hidden may have come to light since the positions were looked at.
-      if (isDone && isVisible) return [];
-      const stuck = isDone ? await cluster.uncommitted([...route, ...ends.slice(1), letters]) : waiting;
-      isVisible = isDone && stuck.length === 0;
       const positions = now.map(({ position }) => position).join();
+      // What had been hidden may have come to light since the positions were looked at.
+      if (isDone && isVisible && positions === before) return [];
+      const stuck = isDone ? await cluster.uncommitted([...route, ...ends.slice(1), letters]).catch(told) : waiting;
+      isVisible = isDone && stuck.length === 0;
       if (positions !== before) [before, since] = [positions, Date.now()];
       if (Date.now() - since > patience * 1_000) return stuck;
       await rest(100);
@@ -233,6 +233,7 @@ export async function startLine({ cluster, subject, random, seconds, instances =
   }
 }
 
+const told = (error: unknown): readonly string[] => [String(error)];
 const succeeded = [() => true, () => false] as const;
 
 interface Position extends LaneState {

@@ -520,7 +520,7 @@ describe.skipIf(!brokers || !redis)("letters and what keeps them from being acte
     await eventually(async () => (await letters(other.url)).letters?.length === 1);
     await line.metro.create([actions]);
     const old = { topic: actions, key: null, value: Buffer.from("{}"), headers: [] };
-    for (let n = 0; n < 40; n++) await line.metro.bus.send(Array.from({ length: 10_000 }, () => old));
+    for (let n = 0; n < 20; n++) await line.metro.bus.send(Array.from({ length: 10_000 }, () => old));
     const web = await startWeb({ settings });
     onTestFinished(() => web.close());
     const page = async () => (await fetch(`${web.url}/letters`, { headers: { accept: "text/html" } })).text();
@@ -573,6 +573,9 @@ test("where no stop has run yet there are no dead letters", async () => {
   await using metro = await connect(settings);
   const web = await startWeb({ settings, bus: metro });
   onTestFinished(() => web.close());
+  const page = async () => (await fetch(`${web.url}/letters`, { headers: { accept: "text/html" } })).text();
+  expect(await page()).toContain("They are being counted.");
+  await eventually(async () => (await page()).includes("There is no dead letter."));
   const response = await fetch(`${web.url}/api/v1/letters`);
   expect([response.status, await response.json()]).toEqual([
     200,

@@ -30,6 +30,7 @@ export function showLetters(
     runsFault: found.runsFault,
     blocked: found.blocked,
     counted: found.read < found.all ? `${count(found.read)} of ${count(found.all)}` : null,
+    isCounted: found.counted,
     total: found.total && { ...figures(found.total) },
     groups: found.groups.map((group) => ({
       ...group,

@@ -7,7 +7,7 @@ import { showMap } from "./show-map.ts";
 import type { Asked } from "./texts.ts";
 
 export interface RouteMap {
-  /** Resolves when `show` has something better than a grid to show, at the latest after 700 ms. */
+  /** As `MapLayout.ready`. */
   ready(topology: Topology, group: string | undefined): Promise<void>;
   /** The map as HTML, at once. */
   show(topology: Topology, asked: Asked): string;

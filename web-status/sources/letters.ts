@@ -19,8 +19,13 @@ export interface LetterSource {
   /** Resolves when it is known what was done with letters. Throws Unavailable where who opens a view would wait for that too long: it is read on. */
   ready(): Promise<void>;
   runs(): BulkRuns;
-  /** Counts by group as far as they are read; reading goes on behind this. */
-  groups(): LetterGroups & { readonly read: number; readonly all: number; readonly fault: string | null };
+  /** Counts by group as far as they are read; reading goes on behind this. `isCounted`: all that there was has been read once. */
+  groups(): LetterGroups & {
+    readonly read: number;
+    readonly all: number;
+    readonly isCounted: boolean;
+    readonly fault: string | null;
+  };
   /** Why letters can't be acted on, and what to do about it, as it was some seconds ago at most; null: nothing is known to be in the way. */
   blocked(): Promise<string | null>;
   /** Those of the topics that do not exist, of the first twenty. */
@@ -43,7 +48,9 @@ export function letterSource(bus: BusSource): LetterSource {
   let working: AsyncDisposable | undefined;
   let refreshing: Promise<void> | undefined;
   let fault: string | null = null;
+  let isCounted = false;
   let isReady = false;
+  let whyNotReady = "what was done with letters is still being read: they are shown as soon as it is known";
 
   function open(): Opened {
     const metro = bus.get();
@@ -60,12 +67,13 @@ export function letterSource(bus: BusSource): LetterSource {
     letters: () => open().letters,
     async ready() {
       if (isReady) return;
-      const read = open()
-        .letters.refresh()
-        .then(() => (isReady = true));
-      if (await Promise.race([read, sleep(FIRST_MS, false, { ref: false })])) return;
-      read.catch(() => undefined);
-      throw new Unavailable("what was done with letters is still being read: they are shown as soon as it is known");
+      const read = open().letters.refresh();
+      read.then(
+        () => (isReady = true),
+        (error: Error) => (whyNotReady = error.message),
+      );
+      const late = sleep(FIRST_MS, "late", { ref: false });
+      if ((await Promise.race([read, late])) === "late") throw new Unavailable(whyNotReady);
     },
     runs: () => open().runs,
     groups() {
@@ -73,12 +81,15 @@ export function letterSource(bus: BusSource): LetterSource {
       refreshing ??= counts
         .refresh()
         .then(
-          () => (fault = null),
+          () => {
+            fault = null;
+            isCounted = true;
+          },
           (error: Error) => (fault = error.message),
         )
         .then(() => (refreshing = undefined));
       const { read, total: all } = counts.progress();
-      return { ...counts.groups(), read, all, fault };
+      return { ...counts.groups(), read, all, isCounted, fault };
     },
     blocked: () => open().blocked(),
     async missing(topics) {

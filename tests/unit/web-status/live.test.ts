@@ -87,7 +87,7 @@ test("a large view is made anew less often than a small one; meanwhile its viewe
   close();
 });
 
-test("a view that takes long to make is made for a part of the time only", async () => {
+test("a view that takes long to make is made for a part of the time only, and anew when somebody comes", async () => {
   const { render } = numbering();
   const { join, close } = live({ everyMs: 10 });
   const kinds: string[] = [];
@@ -96,6 +96,10 @@ test("a view that takes long to make is made for a part of the time only", async
   await vi.waitFor(() => expect(kinds.filter((kind) => kind === "update").length).toBe(2), { timeout: 30_000 });
   expect(kinds.indexOf("update")).toBe(0);
   expect(kinds.lastIndexOf("update")).toBeGreaterThan(100);
+  const { length } = kinds;
+  join("slow", render).resume();
+  await vi.waitFor(() => expect(kinds.filter((kind) => kind === "update").length).toBe(3), { timeout: 30_000 });
+  expect(kinds.lastIndexOf("update") - length).toBeLessThan(100);
   close();
 });
 
