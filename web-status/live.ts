@@ -96,7 +96,6 @@ export function live(options: LiveOptions = {}): Live {
       if (closed.signal.aborted || (!views.has(key) && views.size >= viewsAtMost)) return viewer.destroy();
       const view = views.get(key) ?? newView(render);
       views.set(key, view);
-      view.slow = 0;
       const gone = () => {
         view.viewers.delete(viewer);
         if (view.viewers.size === 0 && views.get(key) === view) views.delete(key);
@@ -111,9 +110,12 @@ export function live(options: LiveOptions = {}): Live {
         clearTimeout(leaving);
         gone();
       });
-      view.viewers.set(viewer, 0);
-      if (view.current) viewer.push(view.current);
-      else if (running) void update(view);
+      // What was made some time ago may be older than what is seen: the next one is for who comes, be it the same.
+      const isOld = view.slow > 0;
+      view.slow = 0;
+      view.viewers.set(viewer, isOld ? 1 : 0);
+      if (view.current && !isOld) viewer.push(view.current);
+      else if (running && !isOld) void update(view);
       if (!running) void run();
       return viewer;
     },
