@@ -520,7 +520,7 @@ describe.skipIf(!brokers || !redis)("letters and what keeps them from being acte
     await eventually(async () => (await letters(other.url)).letters?.length === 1);
     await line.metro.create([actions]);
     const old = { topic: actions, key: null, value: Buffer.from("{}"), headers: [] };
-    for (let n = 0; n < 20; n++) await line.metro.bus.send(Array.from({ length: 10_000 }, () => old));
+    for (let n = 0; n < 100; n++) await line.metro.bus.send(Array.from({ length: 10_000 }, () => old));
     const web = await startWeb({ settings });
     onTestFinished(() => web.close());
     const page = async () => (await fetch(`${web.url}/letters`, { headers: { accept: "text/html" } })).text();
