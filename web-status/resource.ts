@@ -10,6 +10,9 @@ export interface Shown {
   readonly visitor: Visitor;
 }
 
+/** A view waits at most so long for what it can do without: the page is there within a second. */
+export const FIRST_MS = 700;
+
 /** Something that the page shows: at `path` for people, at `/api/v1` + `path` for programs. */
 export interface Resource<Query extends z.ZodObject = z.ZodObject, Answer = unknown> {
   /** As Express has it. */

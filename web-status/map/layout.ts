@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "metrobus";
+import { FIRST_MS } from "../resource.ts";
 import { layoutThread } from "./layout-thread.ts";
 import { complete, NOWHERE, type Placed } from "./placed.ts";
 import type { Shape } from "./shape.ts";
@@ -20,8 +21,6 @@ export interface Layout {
   readonly state: "done" | "pending" | "given up";
 }
 
-/** The page is there within a second. */
-const FIRST_MS = 700;
 /** The layout of more stations takes longer than that. */
 const WAITED_FOR = 200;
 /** So many shapes are remembered, and so many views. */

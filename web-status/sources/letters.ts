@@ -10,6 +10,7 @@ import {
   type LetterGroups,
   type MetroBus,
 } from "metrobus";
+import { FIRST_MS } from "../resource.ts";
 import type { BusSource } from "./bus.ts";
 
 /** The dead letters of the bus, as soon as it is there. Nothing of them lives in this process but what is counted. */
@@ -105,9 +106,6 @@ export function letterSource(bus: BusSource): LetterSource {
     },
   };
 }
-
-/** The page is there within a second. */
-const FIRST_MS = 700;
 
 /** Each is a question or two to the bus. */
 const MOST_ASKED = 20;

@@ -3,32 +3,37 @@ import type { Line } from "../line.ts";
 import { waitFor } from "../patience.ts";
 import type { StopProcess } from "../process.ts";
 
-/** So often at most is a fault tried until messages were in flight. */
-export const ATTEMPTS = 10;
+const ATTEMPTS = 10;
 
 export const processes: Record<string, Fault> = {
-  SIGKILL: { run: (line) => endedInFlight(line, "SIGKILL"), peers: true },
-  SIGTERM: { run: (line) => endedInFlight(line, "SIGTERM") },
-  "SIGSTOP beyond the session time-out": { run: frozen, peers: true },
+  SIGKILL: { run: (line) => untilInFlight(line, "SIGKILL", () => ended(line, "SIGKILL")), peers: true },
+  SIGTERM: { run: (line) => untilInFlight(line, "SIGTERM", () => ended(line, "SIGTERM")) },
+  "SIGSTOP beyond the session time-out": {
+    run: (line) => untilInFlight(line, "SIGSTOP", () => frozen(line)),
+    peers: true,
+  },
   "the only instance leaves, another comes": { run: replaced, instances: 1 },
   "instances join and leave": { run: comeAndGo },
 };
 
-/** Ends processes until one had taken messages that it had not committed; another takes its place each time. */
-async function endedInFlight(line: Line, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const victim = line.pick();
-    await victim.progress(line.upTo(100));
-    const code = await victim.end(signal);
-    line.hit();
-    if (signal === "SIGKILL") line.killed();
-    const inFlight = signal === "SIGTERM" || (await hadWorkInFlight(line, victim));
-    await line.start(victim.topic).progress(1);
-    if (signal === "SIGTERM" && line.subject.delivery && code !== 0)
-      throw new Error(`SIGTERM ended with ${code}: ${victim.describe()}`);
-    if (inFlight || !line.subject.delivery) return;
-    if (attempt >= ATTEMPTS) throw new Error(`${ATTEMPTS} times SIGKILL, and never with messages in flight`);
-  }
+/** Does it to processes until one had taken messages that it had not committed, which `strike` tells; of peers nobody knows. */
+export async function untilInFlight(line: Line, what: string, strike: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) if ((await strike()) || !line.subject.delivery) return;
+  throw new Error(`${ATTEMPTS} times ${what}, and never with messages in flight`);
+}
+
+/** Another one takes its place each time. */
+async function ended(line: Line, signal: "SIGKILL" | "SIGTERM"): Promise<boolean> {
+  const victim = line.pick();
+  await victim.progress(line.upTo(100));
+  const code = await victim.end(signal);
+  line.hit();
+  if (signal === "SIGKILL") line.killed();
+  const inFlight = signal === "SIGTERM" || (await hadWorkInFlight(line, victim));
+  await line.start(victim.topic).progress(1);
+  if (signal === "SIGTERM" && line.subject.delivery && code !== 0)
+    throw new Error(`SIGTERM ended with ${code}: ${victim.describe()}`);
+  return inFlight;
 }
 
 /** Its partitions are nobody's until its session is over, so what is committed now is what it had committed. */
@@ -40,18 +45,14 @@ export async function hadWorkInFlight({ metro }: Line, { topic, taken }: StopPro
   });
 }
 
-/** Until one had taken messages that it had not committed. */
-async function frozen(line: Line): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const victim = line.pick();
-    await victim.progress(line.upTo(100));
-    await victim.signal("SIGSTOP");
-    line.hit();
-    const inFlight = await hadWorkInFlight(line, victim);
-    await thaw(line, victim);
-    if (inFlight || !line.subject.delivery) return;
-    if (attempt >= ATTEMPTS) throw new Error(`${ATTEMPTS} times SIGSTOP, and never with messages in flight`);
-  }
+async function frozen(line: Line): Promise<boolean> {
+  const victim = line.pick();
+  await victim.progress(line.upTo(100));
+  await victim.signal("SIGSTOP");
+  line.hit();
+  const inFlight = await hadWorkInFlight(line, victim);
+  await thaw(line, victim);
+  return inFlight;
 }
 
 /** Wakes a frozen process once others have done what it had. */
